@@ -1,0 +1,102 @@
+"""The story of a build.
+
+In: a Spec and Settings. Out: a stream of Events, and at its end an Outcome; files and a lock if the program passed.
+"""
+
+import os
+from collections.abc import Generator
+
+from ai_coding import __version__, emit, journal, lock
+from ai_coding.backends import manual
+from ai_coding.diagnostic import Diagnostic, Span, error
+from ai_coding.driver import drive
+from ai_coding.ir import Ask, Event, Outcome, Program, Request, Settings, Spec, digest
+from ai_coding.lock import Lock
+from ai_coding.site import Site, alone, clash, survey
+from ai_coding.strategies.direct import direct
+
+Events = Generator[Event, None, Outcome]
+
+
+def compile(spec: Spec, settings: Settings) -> Events:
+    """Build one unit: nothing to do, from the lock, or by asking; written only when it passed."""
+    with alone(spec, settings) as key:
+        site, found = survey(spec, settings, key)
+        if not site:
+            return Outcome("invalid", tuple(found))
+        if settings.locked and site.why:
+            return Outcome("invalid", (_not_locked(site),))
+        yield Event("started", spec.path.name, {"why": site.why, "take": site.take})
+        if found := [] if settings.force else clash(site, Program({spec.entry: ""}, spec.entry)):
+            return Outcome("invalid", tuple(found))
+        if not site.why and site.old:
+            return (yield from _write(site, site.old, ()))
+        site.remember(open=True)
+        ended = yield from drive(site)
+        if isinstance(ended, Outcome):
+            return ended
+        return (yield from _write(site, *ended))
+
+
+def _write(site: Site, accepted: Lock, notes: tuple[Diagnostic, ...]) -> Events:
+    """Put the accepted program and its lock in place, all or nothing, and remember what was seen."""
+    spec, out = site.spec, site.settings.out
+    files = emit.targets(accepted.program, out)
+    lock_path = lock.path_for(spec.path)
+    if found := [] if site.settings.force else clash(site, accepted.program):
+        return Outcome("invalid", tuple(found))
+    wanted = files if accepted is site.old else files | {lock_path: lock.write(accepted).encode()}
+    changed = {path: data for path, data in wanted.items() if not path.is_file() or path.read_bytes() != data}
+    try:
+        kept = emit.emit(changed, site.record, keep=site.settings.force) if changed else []
+    except OSError as e:
+        help = "free space or change the folder's permissions, then build again: no answer is lost"
+        return Outcome("failed", (error("emit-failed", f"cannot write: {e}", None, help),))
+    seen = journal.fingerprints([*spec.inputs, lock_path, *files])
+    outputs = [digest(data) for data in files.values()]
+    site.remember(open=False, seen=seen, version=__version__, outputs=outputs)
+    yield Event("emitted", spec.path.name, {"files": sorted(os.path.relpath(path) for path in changed)})
+    notes += tuple(Diagnostic("note", "kept-copy", "a copy was kept", Span(os.path.relpath(path))) for path in kept)
+    status = "built" if accepted is not site.old else "locked" if changed else "current"
+    return Outcome(status, notes, accepted.program, (), _summary(accepted))
+
+
+def _not_locked(site: Site) -> Diagnostic:
+    name = lock.path_for(site.spec.path).name
+    if not site.old:
+        return error("lock-missing", f"there is no {name} to build from", None, "build without --locked")
+    return error("lock-stale", f"{name} does not match: {site.why}", None, "build without --locked and commit the lock")
+
+
+def _summary(accepted: Lock) -> str:
+    requests = f"{accepted.requests} request{'s' if accepted.requests != 1 else ''}"
+    tested = f"{len(accepted.passed)} tests passed in {accepted.sandbox}" if accepted.passed else "no tests"
+    return f"{requests}, {accepted.input_tokens:,} tokens in, {accepted.output_tokens:,} out; {tested}"
+
+
+def status(spec: Spec, settings: Settings) -> str:
+    """In words: up to date, stale (why), edited by hand, not written, never built or waiting."""
+    with alone(spec, settings) as key:
+        site, found = survey(spec, settings, key)
+        if not site:
+            return found[0].message
+        if any(w.spec == spec.path for w in manual.pending(settings.journal)):
+            return "waiting for a reply"
+        if site.why:
+            return site.why if site.why == "never built" else f"stale: {site.why}"
+        assert site.old
+        if clash(site, site.old.program):
+            return "edited by hand"
+        files = emit.targets(site.old.program, settings.out)
+        return "up to date" if all(p.is_file() and p.read_bytes() == d for p, d in files.items()) else "not written"
+
+
+def requests(spec: Spec, settings: Settings) -> list[Request]:
+    """The first request that a build would send; none where the lock answers."""
+    with alone(spec, settings) as key:
+        site, _ = survey(spec, settings, key)
+    if not site or not site.why:
+        return []
+    need = next(direct(spec, *site.base))
+    messages = need.messages if isinstance(need, Ask) else ()
+    return [Request(settings.model, site.take, spec.parameters, messages)] if messages else []

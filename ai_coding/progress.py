@@ -1,0 +1,101 @@
+"""Shows a build to a person or a program. In: Events and Outcomes. Out: lines on standard output and standard error."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from ai_coding.diagnostic import Diagnostic
+from ai_coding.ir import Event, Outcome
+
+WORDS = {"built": "built", "locked": "from the lock", "current": "up to date"}
+
+
+class Reader(Protocol):
+    """Reads the events of a build."""
+
+    def event(self, event: Event) -> None:
+        """One step."""
+
+    def outcome(self, spec: str, outcome: Outcome) -> None:
+        """The end of one unit."""
+
+
+class Json:
+    """One JSON object a line on standard output."""
+
+    def event(self, event: Event) -> None:
+        self._line({"event": event.kind, "spec": event.spec, **event.data})
+
+    def outcome(self, spec: str, outcome: Outcome) -> None:
+        files = sorted(outcome.program.files) if outcome.program else []
+        waiting = [{k: str(v) for k, v in asdict(w).items()} for w in outcome.waiting]
+        found = [asdict(d) for d in outcome.diagnostics]
+        rest = {"files": files, "waiting": waiting, "diagnostics": found, "summary": outcome.summary}
+        self._line({"event": "finished", "spec": spec, "status": outcome.status, **rest})
+
+    def _line(self, value: dict[str, Any]) -> None:
+        print(json.dumps(value, default=str), flush=True)
+
+
+class Text:
+    """Results on standard output, diagnostics on standard error, and on a terminal what is going on."""
+
+    def __init__(self, verbose: bool, quiet: bool) -> None:
+        self.verbose, self.quiet = verbose, quiet
+        self.characters = 0
+        self.status: Any = None
+
+    def event(self, event: Event) -> None:
+        words = self._words(event)
+        if self.quiet or not words:
+            return
+        if not sys.stderr.isatty():
+            if self.verbose and event.kind != "token":
+                print(f"{event.spec}: {words}", file=sys.stderr)
+            return
+        if self.status is None:
+            from rich.console import Console
+
+            self.status = Console(stderr=True).status("")
+            self.status.start()
+        from rich.markup import escape
+
+        self.status.update(escape(f"{event.spec}: {words}"))
+
+    def _words(self, event: Event) -> str:
+        data = event.data
+        match event.kind:
+            case "asked":
+                self.characters = 0
+                again = f"attempt {data['attempt']}, " if data["attempt"] > 1 else ""
+                return f"{again}{'reading the answer kept from' if data['recorded'] else 'asking'} {data['model']}"
+            case "token":
+                self.characters += len(data["text"])
+                return f"{self.characters:,} characters answered"
+            case "judged":
+                return f"{data['passed']} of {data['tests']} tests passed, {data['errors']} errors"
+            case "started":
+                return str(data["why"])
+        return ""
+
+    def outcome(self, spec: str, outcome: Outcome) -> None:
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+        grave = outcome.status not in WORDS
+        show(d for d in outcome.diagnostics if grave or self.verbose or d.severity == "error" or d.code == "kept-copy")
+        minor = sum(d.severity == "warning" for d in outcome.diagnostics)
+        for wait in outcome.waiting:
+            print(f"{spec}: waiting for a reply\n  prompt  {wait.prompt}\n  reply   {wait.reply}")
+        if outcome.program and not self.quiet:
+            detail = f" ({outcome.summary})" if outcome.status == "built" else ""
+            detail += f", {minor} style warnings (-v shows them)" if minor and not self.verbose else ""
+            print(f"{outcome.program.entry}: {WORDS[outcome.status]}{detail}")
+
+
+def show(diagnostics: Any) -> None:
+    """Diagnostics on standard error."""
+    found: list[Diagnostic] = list(diagnostics)
+    if found:
+        print("\n\n".join(map(str, found)), file=sys.stderr)
