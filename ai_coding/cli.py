@@ -1,7 +1,7 @@
-"""The command line. In: arguments and the environment. Out: an exit code; everything heavy is imported where it is used.
+"""The command line. In: arguments and the environment. Out: an exit code.
 
-Exit codes: 0 done; 1 the program did not pass; 2 the requirement file or the command line is wrong; 3 the provider failed;
-4 waiting for replies; 130 interrupted.
+Everything heavy is imported where it is used. Exit codes: 0 done; 1 the program did not pass; 2 the requirement file or
+the command line is wrong; 3 the provider failed; 4 waiting for replies; 130 interrupted.
 """
 
 import argparse
@@ -131,9 +131,11 @@ def _load(args: argparse.Namespace) -> "tuple[list[Spec], int]":
 
 def _build(args: argparse.Namespace) -> int:
     folder, plain = _journal(), not (args.anew or args.force or args.format == "json")
-    fresh = [path for path in args.specs if plain and journal.fresh(folder, path, args.out, __version__)]
-    for path in fresh if not args.quiet else ():
-        print(f"{path.name}: up to date")
+    fresh = {
+        path: name for path in args.specs if plain and (name := journal.fresh(folder, path, args.out, __version__))
+    }
+    for name in fresh.values() if not args.quiet else ():
+        print(f"{name}: up to date")
     args.specs = [path for path in args.specs if path not in fresh]
     if not args.specs:
         return 0
@@ -154,10 +156,13 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from ai_coding.diagnostic import count
+
     specs, code = _load(args)
     if args.format == "text":
         for spec in specs:
-            print(f"{spec.path.name}: fine; {len(spec.requirements)} requirements, {len(spec.tests)} tests")
+            requirements, tests = count(len(spec.requirements), "requirement"), count(len(spec.tests), "test")
+            print(f"{spec.path.name}: fine; {requirements}, {tests}")
     return code
 
 

@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 from ai_coding import __version__, emit, journal, lock
 from ai_coding.backends import manual
-from ai_coding.diagnostic import Diagnostic, Span, error
+from ai_coding.diagnostic import Diagnostic, Span, count, error
 from ai_coding.driver import drive
 from ai_coding.ir import Ask, Event, Outcome, Program, Request, Settings, Spec, digest
 from ai_coding.lock import Lock
@@ -31,7 +31,6 @@ def compile(spec: Spec, settings: Settings) -> Events:
             return Outcome("invalid", tuple(found))
         if not site.why and site.old:
             return (yield from _write(site, site.old, ()))
-        site.remember(open=True)
         ended = yield from drive(site)
         if isinstance(ended, Outcome):
             return ended
@@ -43,18 +42,19 @@ def _write(site: Site, accepted: Lock, notes: tuple[Diagnostic, ...]) -> Events:
     spec, out = site.spec, site.settings.out
     files = emit.targets(accepted.program, out)
     lock_path = lock.path_for(spec.path)
-    if found := [] if site.settings.force else clash(site, accepted.program):
-        return Outcome("invalid", tuple(found))
+    clashing = clash(site, accepted.program)
+    if clashing and not site.settings.force:
+        return Outcome("invalid", tuple(clashing))
     wanted = files if accepted is site.old else files | {lock_path: lock.write(accepted).encode()}
     changed = {path: data for path, data in wanted.items() if not path.is_file() or path.read_bytes() != data}
     try:
-        kept = emit.emit(changed, site.record, keep=site.settings.force) if changed else []
+        kept = emit.emit(changed, site.record, keep=files if clashing else ()) if changed else []
     except OSError as e:
         help = "free space or change the folder's permissions, then build again: no answer is lost"
         return Outcome("failed", (error("emit-failed", f"cannot write: {e}", None, help),))
     seen = journal.fingerprints([*spec.inputs, lock_path, *files])
     outputs = [digest(data) for data in files.values()]
-    site.remember(open=False, seen=seen, version=__version__, outputs=outputs)
+    site.remember(open=False, seen=seen, version=__version__, outputs=outputs, entry=spec.entry)
     yield Event("emitted", spec.path.name, {"files": sorted(os.path.relpath(path) for path in changed)})
     notes += tuple(Diagnostic("note", "kept-copy", "a copy was kept", Span(os.path.relpath(path))) for path in kept)
     status = "built" if accepted is not site.old else "locked" if changed else "current"
@@ -69,9 +69,10 @@ def _not_locked(site: Site) -> Diagnostic:
 
 
 def _summary(accepted: Lock) -> str:
-    requests = f"{accepted.requests} request{'s' if accepted.requests != 1 else ''}"
-    tested = f"{len(accepted.passed)} tests passed in {accepted.sandbox}" if accepted.passed else "no tests"
-    return f"{requests}, {accepted.input_tokens:,} tokens in, {accepted.output_tokens:,} out; {tested}"
+    requests, tests = count(accepted.requests, "request"), count(len(accepted.passed), "test")
+    tokens = f", {accepted.input_tokens:,} tokens in, {accepted.output_tokens:,} out" if accepted.output_tokens else ""
+    tests = f"{tests} passed in {accepted.sandbox}" if accepted.passed else "no tests"
+    return f"{requests}{tokens}; {tests}"
 
 
 def status(spec: Spec, settings: Settings) -> str:

@@ -57,3 +57,8 @@ def error(code: str, message: str, span: Span | None = None, help: str = "") -> 
 def errors(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Those that keep a program from being accepted."""
     return [d for d in diagnostics if d.severity == "error"]
+
+
+def count(number: int, word: str) -> str:
+    """`1 test`, `2 tests`."""
+    return f"{number:,} {word}{'s' if number != 1 else ''}"

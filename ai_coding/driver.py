@@ -1,4 +1,4 @@
-"""Answers what a strategy needs: Ask from the journal, else from the model; Judge from the journal, else by the critics.
+"""Answers what a strategy needs: Ask from the journal, else from the model; Judge likewise, by the critics.
 
 In: a Site. Out: Events, and at the end the accepted Lock or an Outcome that says why there is none. Owns the budgets.
 """
@@ -85,14 +85,16 @@ def _ask(site: Site, request: Request, attempt: int, because: Diagnostics) -> Ge
         except StopIteration as done:
             reply = done.value
         except backends.ProviderError as e:
-            return Outcome("provider", (e.diagnostic,))
+            return Outcome("provider", (replace(e.diagnostic, message=f"{e.diagnostic.message} ({name}: {site.why})"),))
         if isinstance(reply, Waiting):
+            site.remember(open=True)
             return Outcome("waiting", (), None, (reply,))
         if reply.finish == "cut":
             help = "build again: what was answered before is kept"
             message = f"the answer broke off after {len(reply.text):,} characters"
             return Outcome("provider", (error("provider-cut", message, None, help),))
         journal.put(folder, "replies", request.digest, asdict(reply))
+        site.remember(open=True)
     manual.done(folder, request.digest)
     counts = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
     yield Event("replied", name, {"finish": reply.finish, "characters": len(reply.text), **counts})

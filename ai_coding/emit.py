@@ -6,7 +6,7 @@ targets, then one rename of a record commits them; a build that was killed after
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ai_coding import journal
@@ -34,15 +34,15 @@ def conflicts(files: Mapping[Path, bytes], out: Path, ours: set[str]) -> list[Di
     return found
 
 
-def emit(files: Mapping[Path, bytes], record: Path, keep: bool = False) -> list[Path]:
+def emit(files: Mapping[Path, bytes], record: Path, keep: Collection[Path] = ()) -> list[Path]:
     """Write all files or none; record, a path in the cache folder, is the commit point. Raises OSError.
 
-    keep: files that would be overwritten are kept as NAME.orig; their new paths are returned.
+    keep: those of them whose old content is kept as NAME.orig; the paths of the copies are returned.
     """
     moves, kept = [], []
     for path, data in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        if keep and path.is_file() and path.read_bytes() != data:
+        if path in keep and path.is_file() and path.read_bytes() != data:
             kept.append(next(c for n in range(10**6) if not (c := Path(f"{path}.orig{n or ''}")).exists()))
             journal.write(kept[-1], path.read_bytes())
         moves.append([str(_stage(path.absolute(), data)), str(path.absolute())])

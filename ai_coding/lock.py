@@ -83,6 +83,10 @@ def string(text: str, line: bool = False) -> str:
     return '"' + quoted.replace("\n", "\\n").replace("\t", "\\t") + '"'
 
 
+def _key(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else string(text, line=True)
+
+
 def write(lock: Lock) -> str:
     """The text of a lock file. The last line seals all the others."""
     scalars = {"asked": digest(dict(lock.asked)), "judged": digest(dict(lock.judged)), "entry": lock.program.entry}
@@ -93,7 +97,7 @@ def write(lock: Lock) -> str:
     lines += ["", "[tested]", f"sandbox = {string(lock.sandbox)}", "passed = ["]
     lines += [*(f"    {string(name)}," for name in lock.passed), "]"]
     for title, table in (("asked_for", lock.asked), ("judged_by", lock.judged), ("files", lock.program.files)):
-        lines += ["", f"[{title}]", *(f"{string(key, line=True)} = {string(table[key])}" for key in sorted(table))]
+        lines += ["", f"[{title}]", *(f"{_key(key)} = {string(table[key])}" for key in sorted(table))]
     text = "\n".join([*lines, "", "[seal]", ""])
     return text + f'digest = "{digest(text.encode())}"\n'
 

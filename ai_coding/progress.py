@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ai_coding.diagnostic import Diagnostic
 from ai_coding.ir import Event, Outcome
 
+ALWAYS = ("kept-copy", "flake8-failed", "syntax-unchecked")
 WORDS = {"built": "built", "locked": "from the lock", "current": "up to date"}
 
 
@@ -84,7 +85,7 @@ class Text:
             self.status.stop()
             self.status = None
         grave = outcome.status not in WORDS
-        show(d for d in outcome.diagnostics if grave or self.verbose or d.severity == "error" or d.code == "kept-copy")
+        show(d for d in outcome.diagnostics if grave or self.verbose or d.code in ALWAYS)
         minor = sum(d.severity == "warning" for d in outcome.diagnostics)
         for wait in outcome.waiting:
             print(f"{spec}: waiting for a reply\n  prompt  {wait.prompt}\n  reply   {wait.reply}")

@@ -61,6 +61,8 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("ai_coding", "prompts")
     found = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters |= {"fenced": fenced, "shown": _shown, "text": lambda data: data.decode("utf-8", "replace")}
+    found.filters["ending"] = lambda text: "" if text.endswith("\n") else ", without a newline at its end"
+    found.filters["filled"] = lambda text, spec: text.replace("{entry}", spec.entry).replace("{stem}", spec.name)
     return found
 
 

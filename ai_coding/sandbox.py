@@ -57,7 +57,7 @@ def run(
 ) -> Result:  # fmt: skip
     """Run command in folder, the only place it can write to. timeout in seconds. Never raises for what it does."""
     uid = 100_000 + (os.getpid() * 64 + next(_serial)) % 900_000
-    root = os.geteuid() == 0
+    root, folder = os.geteuid() == 0, folder.absolute()
     limits = ["prlimit", "--core=0", f"--cpu={int(timeout) + 2}", f"--data={MEMORY}", f"--fsize={FILE}"]
     limits += ["--nofile=512", f"--nproc={PROCESSES}"] if tier == BUBBLEWRAP else ["--nofile=512"]
     timer = ["timeout", "--foreground", "-s", "KILL", str(timeout + 3)]
@@ -103,14 +103,14 @@ def _arguments(folder: Path, root: bool, status: int, env: Mapping[str, str]) ->
     args += ["--perms", "0755", "--dir", "/etc"]
     for name in _ETC:
         args += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    args += ["--proc", "/proc", "--dev", "/dev"]
+    for mount in ("/dev/shm", "/tmp"):
+        args += ["--perms", "1777", "--size", str(FILE), "--tmpfs", mount]
     for prefix in {sys.base_prefix, sys.prefix}:
         if not prefix.startswith("/usr/"):
             for parent in reversed(Path(prefix).parents[:-1]):
                 args += ["--perms", "0755", "--dir", str(parent)]
             args += ["--ro-bind", prefix, prefix]
-    args += ["--proc", "/proc", "--dev", "/dev"]
-    for mount in ("/dev/shm", "/tmp"):
-        args += ["--perms", "1777", "--size", str(FILE), "--tmpfs", mount]
     args += ["--bind", str(folder), WORK, "--chdir", WORK, "--remount-ro", "/dev", "--remount-ro", "/"]
     args += ["--cap-drop", "ALL"]
     for capability in _CAPABILITIES if root else ():

@@ -77,7 +77,10 @@ def survey(spec: Spec, settings: Settings, key: str) -> tuple[Site | None, list[
             found.append(used or error("not-built", f"{use.name} is used but was never built", None, "build it first"))
     state = journal.get(settings.journal, "units", key) or {}
     known = old.take if old else 0
-    take, renewing = max(state.get("take", 1), known), state.get("open", False) and state.get("take", 1) > known
+    take, renewing = (
+        max(state.get("take", 1), known),
+        not settings.locked and state.get("open", False) and state.get("take", 1) > known,
+    )
     if settings.anew and not renewing and (old or state):
         take, renewing = take + 1, True
     asked, judged = lock.asked(spec), lock.judged(spec, beside)

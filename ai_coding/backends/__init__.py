@@ -1,7 +1,7 @@
 """Backends: how a Request reaches a model. In: a Request. Out: pieces of text as they come, then a Reply or Waiting.
 
-A backend is a module with `answer(request, settings, spec) -> Generator[str, None, Reply | Waiting]`; it is imported only
-when a request is really sent, and raises ProviderError for whatever its provider does wrong.
+A backend is a module with `answer(request, settings, spec) -> Generator[str, None, Reply | Waiting]`. It is imported
+only when a request is really sent, and raises ProviderError for whatever its provider does wrong.
 """
 
 import importlib

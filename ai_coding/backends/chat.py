@@ -15,7 +15,7 @@ HELP = {
     401: "check the key: it may be missing, expired, or of another provider",
     403: "the key is not allowed to use this model",
     404: "check the model's name and the endpoint's address",
-    413: "the request is larger than this account may send at once: shorten the requirement file, or choose another model",
+    413: "the request is larger than this account may send at once: shorten it, or choose another model",
     429: "wait, or check the account's limits; nothing that was answered is lost",
 }
 

@@ -18,6 +18,9 @@ def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, N
         if text.strip():
             yield text
             return Reply(text, "stop", request.model)
+    for old in pending(settings.journal):
+        if old.spec == spec and old.request != request.digest:
+            done(settings.journal, old.request)
     folder.mkdir(parents=True, exist_ok=True)
     journal.write(waiting.prompt, rendered(request).encode())
     journal.write(folder / "request.json", json.dumps({"spec": str(spec), "request": request.digest}).encode())
@@ -26,7 +29,7 @@ def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, N
 
 def rendered(request: Request) -> str:
     """The messages of a request as one text."""
-    return "\n".join(message.text for message in request.messages)
+    return "\n\n".join(message.text for message in request.messages)
 
 
 def pending(folder: Path) -> Iterator[Waiting]:

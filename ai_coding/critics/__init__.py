@@ -1,6 +1,7 @@
-"""Critics: Program -> Diagnostics. In: a program, its Spec, a sandbox tier. Out: a Verdict; none raises on a bad program.
+"""Critics: Program -> Diagnostics. In: a program, its Spec, a sandbox tier. Out: a Verdict.
 
 Each critic is a function (box: Box) -> (diagnostics, names of what passed); they run in order until one finds errors.
+None raises because a program is bad.
 """
 
 import shutil

@@ -13,7 +13,18 @@ def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
     if box.spec.language.name != "python":
         return [], []
     entry = box.program.entry
-    result, _ = box.run(["python3", "-m", "flake8", "--isolated", "-j1", "--max-line-length=120", entry], timeout=30)
+    command = [
+        "python3",
+        "-m",
+        "flake8",
+        "--isolated",
+        "--disable-noqa",
+        "-j1",
+        "--extend-ignore=E203",
+        "--max-line-length=120",
+        entry,
+    ]
+    result, _ = box.run(command, timeout=30)
     lines = box.program.files[entry].split("\n")
     found = []
     for row in result.stdout.decode("utf-8", "replace").splitlines():
