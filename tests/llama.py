@@ -4,9 +4,9 @@
 (marker, answer): the last rule whose marker occurs anywhere in the prompt wins; the marker None always does.
 
 How the weights work. Every marker, and every line of every answer, is a token of its own; embeddings are one-hot.
-One layer of attention with Q = K = 0 averages all that came before, so the last position learns which markers were seen. A
-gated feed-forward unit per rule fires if the current token is the one that opens the assistant's turn and the marker was
-seen, and points at the first line of its answer. From there the output matrix leads from each line to the next.
+One layer of attention with Q = K = 0 averages all that came before, so the last position learns which markers were
+seen. A gated feed-forward unit per rule fires if the current token is the one that opens the assistant's turn and the
+marker was seen, and points at the first line of its answer. From there the output matrix leads from line to line.
 """
 
 import os

@@ -1,0 +1,6 @@
+TEXT = """
+```python
+x
+```
+"""
+print("Fizz")
