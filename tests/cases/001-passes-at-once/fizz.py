@@ -1,1 +1,1 @@
-print("Fizz")
+print('Fizz')

@@ -1,2 +1,2 @@
 if True:
-    print("Fizz")
+    print('Fizz')

@@ -1,6 +1,6 @@
-TEXT = """
+TEXT = '''
 ```python
 x
 ```
-"""
-print("Fizz")
+'''
+print('Fizz')
