@@ -23,12 +23,12 @@ def test_case(run: Run, tmp_path: Path, model: Callable[..., str], calls: Callab
     assert (done.returncode, len(calls())) == (expected["exit_code"], expected["requests"]), done.stderr
     assert expected.get("says", "") in done.stderr
     program = tmp_path / "fizz.py"
-    if (case / "fizz.py").exists():
-        assert program.read_bytes() == (case / "fizz.py").read_bytes()
+    if (case / "expected.txt").exists():
+        assert program.read_bytes() == (case / "expected.txt").read_bytes()
         before = (tmp_path / "fizz.lock").read_bytes()
         program.unlink()
         assert run("fizz.toml", AI_CODING_JOURNAL=str(tmp_path / "empty")).returncode == 0
-        assert program.read_bytes() == (case / "fizz.py").read_bytes()
+        assert program.read_bytes() == (case / "expected.txt").read_bytes()
         assert (tmp_path / "fizz.lock").read_bytes() == before
     else:
         assert not program.exists() and not (tmp_path / "fizz.lock").exists()
