@@ -1,6 +1,0 @@
-TEXT = '''
-```python
-x
-```
-'''
-print('Fizz')
