@@ -18,7 +18,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=["ai_coding", "ai_coding.backends", "ai_coding.critics", "ai_coding.strategies"],
-    package_data={"ai_coding": ["languages.toml", "prompts/*.j2", "py.typed"]},
+    package_data={"ai_coding": ["languages.toml", "prompts/*.j2", "iteration.txt", "py.typed"]},
     entry_points={"console_scripts": ["ai_coding = ai_coding.cli:main"]},
     install_requires=[
         "openai>=3.50,<4",

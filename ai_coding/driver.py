@@ -3,23 +3,30 @@
 In: a Site. Out: Events, and at the end the accepted Lock or an Outcome that says why there is none. Owns the budgets.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import asdict, replace
+from typing import TypeVar
 
-from ai_coding import backends, emit, journal, sandbox
+from ai_coding import backends, emit, journal, lock, sandbox
 from ai_coding.backends import manual
 from ai_coding.critics import judge
 from ai_coding.diagnostic import Diagnostic, Span, error, errors
 from ai_coding.ir import Ask, Event, Outcome, Program, Reply, Request, Test, Verdict, Waiting, digest
 from ai_coding.lock import Lock
-from ai_coding.site import Site
+from ai_coding.site import Site, neighbours
 from ai_coding.strategies.direct import direct
 
 Diagnostics = tuple[Diagnostic, ...]
+End = TypeVar("End")
+Steps = Generator[Event, Mapping[str, str] | None, End]
 
 
-def drive(site: Site) -> Generator[Event, None, Outcome | tuple[Lock, Diagnostics]]:
-    """Answer what the strategy needs until it returns a program, or the budget ends. Returns the lock to write."""
+def drive(site: Site, beside: Mapping[str, str] | None) -> Steps[Outcome | tuple[Lock, Diagnostics, int]]:
+    """Answer what the strategy needs until it returns a program, or the budget ends.
+
+    beside: the programs of the units it needs, if they are known; else they are waited for when one is to be judged.
+    Returns the lock to write, what the critics noted, and how many requests it took; or why there is no program.
+    """
     spec, settings = site.spec, site.settings
     tier = sandbox.BUBBLEWRAP if sandbox.available() else sandbox.UNSAFE if settings.unsafe else ""
     if not tier:
@@ -47,8 +54,13 @@ def drive(site: Site) -> Generator[Event, None, Outcome | tuple[Lock, Diagnostic
             tokens_in, tokens_out = tokens_in + reply.input_tokens, tokens_out + reply.output_tokens
             answer = reply.text
         else:
+            if beside is None:
+                ended = yield from neighbours(site)
+                if isinstance(ended, Outcome):
+                    return ended
+                beside = ended
             shown = [test for test in spec.tests if not test.held_out]
-            verdict = yield from _judge(site, need.program, shown, tier)
+            verdict = yield from _judge(site, need.program, beside, shown, tier)
             answer = list(verdict.diagnostics)
             standing = (verdict.reached, -len(errors(verdict.diagnostics)))
             stalls = 0 if standing > best else stalls + 1
@@ -58,17 +70,21 @@ def drive(site: Site) -> Generator[Event, None, Outcome | tuple[Lock, Diagnostic
                 why = "the model repeats itself" if need.program.digest in seen else "two attempts brought no progress"
                 return _give_up(site, why, kept, ())
             seen.add(need.program.digest)
-    hidden = yield from _judge(site, program, [test for test in spec.tests if test.held_out], tier, held_out=True)
+    judged = lock.judged(spec, beside or {})
+    secret = [test for test in spec.tests if test.held_out]
+    hidden = yield from _judge(site, program, beside or {}, secret, tier, held_out=True)
     if errors(hidden.diagnostics):
         return _give_up(site, "a held-out test failed", (program, hidden.diagnostics), ())
-    model = settings.model if asks or not site.old else site.old.model
-    return Lock(
-        site.asked, site.judged, program, site.take, model, asks, tokens_in, tokens_out,
-        tier if spec.tests else "", verdict.passed + hidden.passed,
-    ), verdict.diagnostics  # fmt: skip
+    passed, confined = verdict.passed + hidden.passed, tier if spec.tests else ""
+    accepted = Lock(
+        site.asked, judged, program, site.take, settings.model, asks, tokens_in, tokens_out, confined, passed
+    )  # fmt: skip
+    if site.old and not asks:
+        accepted = replace(site.old, asked=site.asked, judged=judged, sandbox=confined, passed=passed, digests={})
+    return accepted, verdict.diagnostics, asks
 
 
-def _ask(site: Site, request: Request, attempt: int, because: Diagnostics) -> Generator[Event, None, Reply | Outcome]:
+def _ask(site: Site, request: Request, attempt: int, because: Diagnostics) -> Steps[Reply | Outcome]:
     """The reply to request: from the journal if it was ever answered, else from the model, and then recorded."""
     name, folder = site.spec.path.name, site.settings.journal
     stored = journal.get(folder, "replies", request.digest)
@@ -102,21 +118,24 @@ def _ask(site: Site, request: Request, attempt: int, because: Diagnostics) -> Ge
 
 
 def _judge(
-    site: Site, program: Program, tests: list[Test], tier: str, held_out: bool = False
-) -> Generator[Event, None, Verdict]:
+    site: Site, program: Program, beside: Mapping[str, str], tests: list[Test], tier: str, held_out: bool = False
+) -> Steps[Verdict]:
     """The verdict of the critics: recorded, because programs print times and random numbers."""
     if held_out and not tests:
         return Verdict((), 0, (), tier)
-    question = digest(["verdict/1", program.digest, dict(site.judged), [test.name for test in tests], tier])
+    question = digest(
+        ["verdict/1", program.digest, lock.judged(site.spec, beside), [test.name for test in tests], tier]
+    )
     stored = journal.get(site.settings.journal, "verdicts", question)
     if stored is None:
         spec = replace(site.spec, critics=("tests",)) if held_out else site.spec
-        stored = asdict(judge(spec, program, tests, site.beside, tier))
+        stored = asdict(judge(spec, program, tests, beside, tier))
         journal.put(site.settings.journal, "verdicts", question, stored)
     rows = [Diagnostic(**{**d, "span": d["span"] and Span(**d["span"])}) for d in stored["diagnostics"]]
     verdict = Verdict(tuple(rows), stored["reached"], tuple(stored["passed"]), tier)
-    counts = {"passed": len(verdict.passed), "tests": len(tests), "errors": len(errors(rows)), "sandbox": tier}
-    yield Event("judged", site.spec.path.name, {**counts, "held_out": held_out})
+    about = {"program": program.digest, "verdict": question, "held_out": held_out, "sandbox": tier}
+    counts = {"passed": len(verdict.passed), "tests": len(tests), "errors": len(errors(rows))}
+    yield Event("judged", site.spec.path.name, about | counts)
     return verdict
 
 

@@ -39,6 +39,11 @@ def emit(files: Mapping[Path, bytes], record: Path, keep: Collection[Path] = ())
 
     keep: those of them whose old content is kept as NAME.orig; the paths of the copies are returned.
     """
+    for path in files:
+        # A file named as staged ones are could take the place of another file's text, such as the lock's.
+        name = path.name.casefold()
+        if path.is_dir() and not path.is_symlink() or name.startswith(".") and name.endswith(".staged"):
+            raise OSError(f"no output can be put at {path}")
     moves, kept = [], []
     for path, data in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,12 @@ class Use:
 
 @dataclass(frozen=True)
 class Spec:
-    """A requirement file, parsed and validated. name is the output's path without its extension."""
+    """A requirement file, parsed and validated. name is the output's path without its extension.
+
+    inputs: every file that was read for it. needs: the requirement files of all units it uses, and of those they use.
+    shared, data, output: the workspace's text, hand-written files (path -> bytes) and output folder. committed: the
+    output is itself under version control.
+    """
 
     path: Path
     name: str
@@ -79,15 +84,38 @@ class Spec:
     tests: tuple[Test, ...] = ()
     strategy: str = "direct"
     attempts: int = 4
-    critics: tuple[str, ...] = ("syntax", "flake8", "tests")
+    critics: tuple[str, ...] = ("syntax", "flake8", "interface", "tests")
     model: str = ""
     parameters: Mapping[str, float] = field(default_factory=dict)
     inputs: tuple[Path, ...] = ()
+    needs: tuple[Path, ...] = ()
+    shared: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, bytes] = field(default_factory=dict)
+    output: Path | None = None
+    committed: bool = False
 
     @property
     def entry(self) -> str:
         """The path of the program's file."""
         return f"{self.name}.{self.language.extension}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A requirement file with [workspace]. root: the folder that its members' paths of files are relative to.
+
+    build and model: what holds for members that do not say otherwise.
+    """
+
+    path: Path
+    members: tuple[Path, ...]
+    root: Path
+    output: Path | None
+    shared: Mapping[str, str]
+    data: Mapping[str, bytes]
+    build: Mapping[str, Any]
+    model: Mapping[str, Any]
+    inputs: tuple[Path, ...]
 
 
 @dataclass(frozen=True)

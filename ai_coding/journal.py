@@ -19,6 +19,8 @@ def put(folder: Path, kind: str, key: str, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     body = json.dumps(value)
     write(path, json.dumps({"key": key, "sum": _sum(body.encode()), "body": body}).encode())
+    for above in (path.parent.parent, folder):  # they may be new themselves
+        sync(above)
 
 
 def get(folder: Path, kind: str, key: str) -> Any:

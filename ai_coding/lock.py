@@ -19,7 +19,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Lock:
-    """asked and judged: what the program was made from and judged by, key -> text or digest."""
+    """asked and judged: what the program was made from and judged by, key -> text or digest.
+
+    digests: of the files, path -> digest, where the lock holds no text because the output itself is committed.
+    """
 
     asked: Mapping[str, str]
     judged: Mapping[str, str]
@@ -30,7 +33,8 @@ class Lock:
     input_tokens: int = 0
     output_tokens: int = 0
     sandbox: str = ""
-    passed: tuple[str, ...] = field(default=())
+    passed: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def asked(spec: Spec) -> dict[str, str]:
@@ -38,6 +42,7 @@ def asked(spec: Spec) -> dict[str, str]:
     told = {"name": spec.entry, "language": spec.language.name, "description": spec.description}
     for section in ("requirements", "specs", "hints"):
         told |= {f"{section} {key}".strip(): text for key, text in getattr(spec, section).items()}
+    told |= {f"shared {key}": text for key, text in spec.shared.items()}
     told |= {"interface": spec.interface} | {f"uses {use.name}": use.interface for use in spec.uses}
     told |= {f"context {path}": digest(text.encode()) for path, text in spec.context.items()}
     return {key: text for key, text in told.items() if text}
@@ -49,6 +54,7 @@ def judged(spec: Spec, beside: Mapping[str, str]) -> dict[str, str]:
     for test in spec.tests:
         row = asdict(test) | {"copy": {path: digest(data) for path, data in test.copy.items()}}
         rules[f"test {test.name}"] = digest(row)
+    rules |= {f"data {path}": digest(data) for path, data in spec.data.items()}
     return rules | {f"uses {path}": digest(text.encode()) for path, text in beside.items()}
 
 
@@ -87,16 +93,19 @@ def _key(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else string(text, line=True)
 
 
-def write(lock: Lock) -> str:
-    """The text of a lock file. The last line seals all the others."""
+def write(lock: Lock, committed: bool = False) -> str:
+    """The text of a lock file. The last line seals all the others. committed: digests in place of the files' texts."""
     scalars = {"asked": digest(dict(lock.asked)), "judged": digest(dict(lock.judged)), "entry": lock.program.entry}
     lines = ["# Written by ai_coding: builds the program below again, byte for byte. Commit it, do not edit it."]
     lines += [f"version = {VERSION}", *(f"{key} = {string(value)}" for key, value in scalars.items())]
     lines += [f"take = {lock.take}", "", "[answered]", f"model = {string(lock.model)}"]
     lines += [f"{key} = {getattr(lock, key)}" for key in ("requests", "input_tokens", "output_tokens")]
+    files = ("files", lock.program.files)
+    if committed:
+        files = ("digests", {path: digest(text.encode()) for path, text in lock.program.files.items()})
     lines += ["", "[tested]", f"sandbox = {string(lock.sandbox)}", "passed = ["]
     lines += [*(f"    {string(name)}," for name in lock.passed), "]"]
-    for title, table in (("asked_for", lock.asked), ("judged_by", lock.judged), ("files", lock.program.files)):
+    for title, table in (("asked_for", lock.asked), ("judged_by", lock.judged), files):
         lines += ["", f"[{title}]", *(f"{_key(key)} = {string(table[key])}" for key in sorted(table))]
     text = "\n".join([*lines, "", "[seal]", ""])
     return text + f'digest = "{digest(text.encode())}"\n'
@@ -115,14 +124,15 @@ def read(path: Path) -> Lock | Diagnostic | None:
         if seal != f'"{digest(text.encode())}"\n':
             raise ValueError("its text is not what was sealed")
         values = tomllib.loads(text)
-        files, bad = values["files"], [p for p in (values["entry"], *values["files"]) if paths.problem(p)]
-        if bad or paths.clashes(files) or values["entry"] not in files:
+        files, digests = values.get("files", {}), values.get("digests", {})
+        names = [*files, *digests]
+        if any(map(paths.problem, names)) or paths.clashes(names) or values["entry"] not in names:
             raise ValueError("it holds paths that must not be written")
         answered, tested = values["answered"], values["tested"]
         return Lock(
             values["asked_for"], values["judged_by"], Program(files, values["entry"]), values["take"],
             answered["model"], answered["requests"], answered["input_tokens"], answered["output_tokens"],
-            tested["sandbox"], tuple(tested["passed"]),
+            tested["sandbox"], tuple(tested["passed"]), digests,
         )  # fmt: skip
     except FileNotFoundError:
         return None

@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from ai_coding.diagnostic import Diagnostic
+from ai_coding.diagnostic import Diagnostic, count
 from ai_coding.ir import Event, Outcome
 
 ALWAYS = ("kept-copy", "flake8-failed", "syntax-unchecked")
@@ -21,6 +21,9 @@ class Reader(Protocol):
     def outcome(self, spec: str, outcome: Outcome) -> None:
         """The end of one unit."""
 
+    def close(self) -> None:
+        """Give the terminal back, however the build ended."""
+
 
 class Json:
     """One JSON object a line on standard output."""
@@ -35,6 +38,9 @@ class Json:
         rest = {"files": files, "waiting": waiting, "diagnostics": found, "summary": outcome.summary}
         self._line({"event": "finished", "spec": spec, "status": outcome.status, **rest})
 
+    def close(self) -> None:
+        """Nothing to give back."""
+
     def _line(self, value: dict[str, Any]) -> None:
         print(json.dumps(value, default=str), flush=True)
 
@@ -44,7 +50,7 @@ class Text:
 
     def __init__(self, verbose: bool, quiet: bool) -> None:
         self.verbose, self.quiet = verbose, quiet
-        self.characters = 0
+        self.characters: dict[str, int] = {}
         self.status: Any = None
 
     def event(self, event: Event) -> None:
@@ -68,30 +74,39 @@ class Text:
         data = event.data
         match event.kind:
             case "asked":
-                self.characters = 0
+                self.characters[event.spec] = 0
                 again = f"attempt {data['attempt']}, " if data["attempt"] > 1 else ""
                 return f"{again}{'reading the answer kept from' if data['recorded'] else 'asking'} {data['model']}"
             case "token":
-                self.characters += len(data["text"])
-                return f"{self.characters:,} characters answered"
+                self.characters[event.spec] = self.characters.get(event.spec, 0) + len(data["text"])
+                return f"{self.characters[event.spec]:,} characters answered"
             case "judged":
                 return f"{data['passed']} of {data['tests']} tests passed, {data['errors']} errors"
             case "started":
                 return str(data["why"])
+            case "testing":
+                return "running the whole test-suite against stage 1"
+            case "stage2":
+                return "stage 1 builds everything again from the recorded answers"
         return ""
 
-    def outcome(self, spec: str, outcome: Outcome) -> None:
+    def close(self) -> None:
         if self.status is not None:
             self.status.stop()
             self.status = None
+
+    def outcome(self, spec: str, outcome: Outcome) -> None:
+        self.close()
         grave = outcome.status not in WORDS
         show(d for d in outcome.diagnostics if grave or self.verbose or d.code in ALWAYS)
-        minor = sum(d.severity == "warning" for d in outcome.diagnostics)
+        minor = sum(d.severity == "warning" and d.code not in ALWAYS for d in outcome.diagnostics)
         for wait in outcome.waiting:
             print(f"{spec}: waiting for a reply\n  prompt  {wait.prompt}\n  reply   {wait.reply}")
+        if not grave and not outcome.program and not self.quiet:
+            print(f"{spec}: {WORDS[outcome.status]} ({outcome.summary})")
         if outcome.program and not self.quiet:
             detail = f" ({outcome.summary})" if outcome.status == "built" else ""
-            detail += f", {minor} style warnings (-v shows them)" if minor and not self.verbose else ""
+            detail += f", {count(minor, 'style warning')} (-v shows more)" if minor and not self.verbose else ""
             print(f"{outcome.program.entry}: {WORDS[outcome.status]}{detail}")
 
 

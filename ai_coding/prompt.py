@@ -18,9 +18,14 @@ def generate(spec: Spec, base: Program | None = None, changes: str = "") -> tupl
     return _render(spec, base, changes, ())
 
 
-def repair(spec: Spec, program: Program | None, problems: Sequence[Diagnostic]) -> tuple[Message, ...]:
-    """Ask for a better program: what is wrong with this one, or with a reply that could not be read."""
-    return _render(spec, program, "", problems)
+def repair(
+    spec: Spec, program: Program | None, problems: Sequence[Diagnostic], changes: str = ""
+) -> tuple[Message, ...]:
+    """Ask for a better program: what is wrong with this one, or with a reply that could not be read.
+
+    changes: the diff of the requirements that program does not follow yet.
+    """
+    return _render(spec, program, changes, problems)
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:

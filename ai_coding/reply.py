@@ -31,9 +31,9 @@ class Block:
 
     def path(self, expected: str) -> str:
         """The path that the info string names, or ''. One word is a path if it looks like one."""
-        first, _, rest = self.info.partition(" ")
-        if rest and not re.match(r"\{|[\w-]+=", rest.strip()):
-            return rest.strip()
+        first, rest = [*self.info.split(None, 1), "", ""][:2]
+        if rest and not re.match(r"\{|[\w-]+=", rest):
+            return rest
         return first if first == expected or (not rest and re.search(r"[./\\]", first)) else ""
 
 
@@ -56,17 +56,19 @@ def read(
         help = "send all of it again, shorter if it has to be"
         return None, [_fault("reply-cut-off", "a fence is never closed: the reply ended early", unclosed, help)]
     if not blocks:
-        return Program({path: text if text.endswith("\n") else text + "\n"}, path), [
+        files = {path: text if text.endswith("\n") else text + "\n"}
+        return Program(dict(base.files) | files if base else files, path), [
             Diagnostic("note", "reply-unfenced", "no fenced block: the whole reply is taken as the file", Span(NAME))
         ]
     edits = [b for b in blocks if base and b.kind in ("search", "replace")]
-    whole = [b for b in blocks if b not in edits]
+    whole = [b for b in blocks if not base or b.kind not in ("search", "replace")]
     files, found = _choose(whole, path, language, bool(edits))
     result = dict(base.files) | files if base else files
     found += _apply(edits, result, path, set(files))
+    places = {b.path(path): b.line for b in reversed(whole)}
     for name in files:
         if why := paths.problem(name):
-            found.append(_fault("reply-path", f"refused the path {name!r}: {why}", _line(whole, name, path)))
+            found.append(_fault("reply-path", f"refused the path {name!r}: {why}", places.get(name, 0)))
     found += [_fault("reply-path", f"{a!r} and {b!r} cannot both be files") for a, b in paths.clashes(result)]
     if len(result) > MAX_FILES:
         found.append(_fault("reply-size", f"more than {MAX_FILES:,} files"))
@@ -109,10 +111,13 @@ def _choose(
 ) -> tuple[dict[str, str], list[Diagnostic]]:
     """Which of the blocks are files: those that name paths; else the only one; else the only one in the language."""
     named = [(b.path(path), b) for b in blocks if b.path(path)]
-    found = [_fault("reply-twice", f"{p!r} is given twice", b.line) for i, (p, b) in enumerate(named)
-             if p in [q for q, _ in named[:i]]]  # fmt: skip
+    found, files = list[Diagnostic](), dict[str, str]()
+    for name, block in named:
+        if name in files:
+            found.append(_fault("reply-twice", f"{name!r} is given twice", block.line))
+        files[name] = block.text
     if named:
-        return {p: b.text for p, b in named}, found
+        return files, found
     fitting = [b for b in blocks if b.kind in (language.name, language.extension, *language.aliases)]
     if not edited and len(blocks) == 1:
         fitting = blocks
@@ -130,7 +135,7 @@ def _apply(edits: list[Block], files: dict[str, str], path: str, whole: set[str]
     found, rest = list[Diagnostic](), list(edits)
     while rest:
         search = rest.pop(0)
-        name = search.info.partition(" ")[2].strip() or path
+        name = "".join(search.info.split(None, 1)[1:]) or path
         if search.kind != "search" or not rest or rest[0].kind != "replace":
             found.append(_fault("edit-pair", "a search block is not followed by its replace block", search.line))
             continue
@@ -139,7 +144,8 @@ def _apply(edits: list[Block], files: dict[str, str], path: str, whole: set[str]
             found.append(_fault("edit-no-file", f"there is no {name!r} to edit", search.line))
             continue
         lines, wanted = files[name].split("\n"), search.text.split("\n")[:-1]
-        places = [i for i in range(len(lines) - len(wanted) + 1) if wanted and lines[i : i + len(wanted)] == wanted]
+        last = len(lines) - (not lines[-1]) - len(wanted)  # what follows the last newline is no line
+        places = [i for i in range(last + 1) if wanted and lines[i : i + len(wanted)] == wanted]
         if len(places) == 1:
             lines[places[0] : places[0] + len(wanted)] = replace.text.split("\n")[:-1]
             files[name] = "\n".join(lines)
@@ -168,10 +174,6 @@ def _nearest(wanted: list[str], lines: list[str]) -> str:
         return ""
     shown = [f"{i + 1:5} | {lines[i]}" for i in range(start, min(start + max(1, len(wanted)), len(lines)))]
     return "\nthe nearest lines are\n" + "\n".join(shown[:40])
-
-
-def _line(blocks: list[Block], name: str, path: str) -> int:
-    return next((b.line for b in blocks if b.path(path) == name), 0)
 
 
 def _fault(code: str, message: str, line: int = 0, help: str = "") -> Diagnostic:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,6 +57,8 @@ def run(
     timeout: float = 10.0,
 ) -> Result:  # fmt: skip
     """Run command in folder, the only place it can write to. timeout in seconds. Never raises for what it does."""
+    if "\0" in "".join((*command, *(env or {}), *(env or {}).values())):  # in --args it would end one and begin another
+        return Result(None, b"", b"a command and its environment cannot hold a NUL character\n")
     uid = 100_000 + (os.getpid() * 64 + next(_serial)) % 900_000
     root, folder = os.geteuid() == 0, folder.absolute()
     limits = ["prlimit", "--core=0", f"--cpu={int(timeout) + 2}", f"--data={MEMORY}", f"--fsize={FILE}"]
@@ -124,13 +127,17 @@ def _watch(
 ) -> Result:  # fmt: skip
     """Feed stdin and gather output until the command, its time or its output ends. report: where bwrap writes."""
     pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(env), cwd=cwd, start_new_session=True, pass_fds=pass_fds
-    )
+    try:
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, cwd=cwd, start_new_session=True, pass_fds=pass_fds
+        )
+    except (OSError, ValueError) as e:  # such as arguments that are too long
+        return Result(None, b"", f"{e}\n".encode())
     assert process.stdin and process.stdout and process.stderr
     streams = {process.stdout: bytearray(), process.stderr: bytearray()}
     deadline, ended, left = time.monotonic() + timeout, "", memoryview(stdin)
-    with selectors.DefaultSelector() as selector:
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        stack.callback(_kill, process, report)
         for stream in streams:
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ)
@@ -158,7 +165,6 @@ def _watch(
                 break
             if time.monotonic() > deadline:
                 ended = "time"
-    _kill(process, report)
     code: int | None = process.wait()
     out, err = (bytes(data[:OUTPUT]) for data in streams.values())
     for stream in (process.stdin, process.stdout, process.stderr):

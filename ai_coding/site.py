@@ -5,24 +5,27 @@ In: a Spec and Settings. Out: a Site, decided from the lock, the files and what 
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from ai_coding import emit, journal, lock, prompt
-from ai_coding.diagnostic import Diagnostic, error
-from ai_coding.ir import Program, Settings, Spec, digest
+from ai_coding.diagnostic import Diagnostic, Span, error
+from ai_coding.ir import Event, Outcome, Program, Settings, Spec, digest
 from ai_coding.lock import Lock
+
+Neighbours = Generator[Event, Mapping[str, str] | None, Mapping[str, str] | Outcome]
 
 
 @dataclass(frozen=True)
 class Site:
     """Where a build stands: its unit, the lock it starts from, what this machine remembers of it, and why it runs.
 
-    state: take, open (a build of that take has not ended), outputs (digests of what was emitted), seen.
-    why: '' where the lock answers for the spec. beside: the programs of used units.
+    state: take, open (a build of that take has not ended), highest (take ever), outputs (digests of what was emitted),
+    seen.
+    why: '' where the lock answers what is asked; whether its program is still judged well depends on the neighbours.
     """
 
     spec: Spec
@@ -32,12 +35,11 @@ class Site:
     state: Mapping[str, Any]
     take: int
     asked: Mapping[str, str]
-    judged: Mapping[str, str]
-    beside: Mapping[str, str]
     why: str
 
     @property
     def record(self) -> Path:
+        """The commit point of this unit's emit."""
         return self.settings.journal / "commits" / self.key
 
     @property
@@ -58,39 +60,74 @@ def alone(spec: Spec, settings: Settings) -> Generator[str, None, None]:
     key = journal.unit(spec.path, settings.out)
     folder = settings.journal / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / key):
+    with FileLock(folder / key, thread_local=False):
         yield key
 
 
 def survey(spec: Spec, settings: Settings, key: str) -> tuple[Site | None, list[Diagnostic]]:
-    """Find out where a build stands and why it has to run; diagnostics if it cannot."""
+    """Find out where a build stands; diagnostics if it cannot start."""
     emit.recover(settings.journal / "commits" / key)
-    old, found = lock.read(lock.path_for(spec.path)), list[Diagnostic]()
-    if isinstance(old, Diagnostic):
-        return None, [old]
-    beside: dict[str, str] = {}
-    for use in spec.uses:
-        used = lock.read(lock.path_for(use.path))
-        if isinstance(used, Lock):
-            beside |= used.program.files
-        else:
-            found.append(used or error("not-built", f"{use.name} is used but was never built", None, "build it first"))
     state = journal.get(settings.journal, "units", key) or {}
-    known = old.take if old else 0
-    take, renewing = (
-        max(state.get("take", 1), known),
-        not settings.locked and state.get("open", False) and state.get("take", 1) > known,
-    )
-    if settings.anew and not renewing and (old or state):
-        take, renewing = take + 1, True
-    asked, judged = lock.asked(spec), lock.judged(spec, beside)
-    if not old:
+    old = accepted(spec.path, settings.out)
+    if isinstance(old, Diagnostic) and not (old.code == "output-lost" and (settings.anew or settings.force)):
+        return None, [old]
+    found = None if isinstance(old, Diagnostic) else old
+    known = found.take if found else 0
+    last = state.get("take", 1)
+    highest = max(state.get("highest", 1), last, known)
+    renewing = not settings.locked and state.get("open", False) and last > known
+    take = last if renewing else known or last  # an `--anew` that came to nothing, or was taken back, counts no more
+    if settings.anew and not renewing and (found or state):
+        take, renewing = highest + 1, True
+    state = {**state, "highest": max(highest, take)}
+    asked = lock.asked(spec)
+    if not found:
         why = "never built"
     elif renewing:
         why = f"asked anew, take {take}"
     else:
-        why = ", ".join(lock.changes(old.asked, asked) + lock.changes(old.judged, judged))
-    return Site(spec, settings, key, old, state, take, asked, judged, beside, why) if not found else None, found
+        why = ", ".join(lock.changes(found.asked, asked))
+    return Site(spec, settings, key, found, state, take, asked, why), []
+
+
+def accepted(spec_path: Path, out: Path) -> Lock | Diagnostic | None:
+    """The lock of a unit with the text of its program, which may stand in out alone; None if it was never built."""
+    found = lock.read(lock.path_for(spec_path))
+    if not isinstance(found, Lock) or not found.digests:
+        return found
+    files = {}
+    for path, wanted in found.digests.items():
+        target = out / path
+        data = target.read_bytes() if target.is_file() and not target.is_symlink() else b""
+        if digest(data) != wanted:
+            what = "is not what its lock says" if target.exists() else "is missing, and its lock holds no text"
+            help = "restore it from version control, or ask again with --anew --force"
+            return error("output-lost", f"{path} {what}", Span(path), help)
+        files[path] = data.decode()
+    return replace(found, program=Program(files, found.program.entry))
+
+
+def neighbours(site: Site) -> Neighbours:
+    """The programs of all units that this one needs, path -> text, once their builds have ended."""
+    spec = site.spec
+    ended = (yield Event("needs", spec.path.name, {"units": [str(need) for need in spec.needs]})) if spec.needs else {}
+    files: dict[str, str] = {}
+    missing = list[Diagnostic]()
+    for need in spec.needs:
+        how = (ended or {}).get(str(need), "built")
+        used = accepted(need, site.settings.out) if how in ("built", "locked", "current") else None
+        if isinstance(used, Lock):
+            files |= used.program.files
+        elif how == "waiting":
+            return Outcome("waiting")
+        else:
+            missing.append(used or not_built(need))
+    return Outcome("invalid", tuple(missing)) if missing else files
+
+
+def not_built(need: Path) -> Diagnostic:
+    """A unit that is needed has no accepted program."""
+    return error("not-built", f"{need.name} is needed and is not built", None, "build it first")
 
 
 def clash(site: Site, program: Program) -> list[Diagnostic]:

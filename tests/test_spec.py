@@ -101,17 +101,17 @@ error[unknown-requirement]: no requirement is called 'R9'
         (
             HEAD + 'context = ["../secret", "/etc/passwd", "gone.sql"]\n[model]\nname = "command:rm -rf /"\n',
             """\
-error[bad-path]: '../secret' is not a path below the requirement file's folder
+error[bad-path]: '../secret' leads out of the folder that this file may read
  --> x.toml:6:1
   |
 6 | context = ["../secret", "/etc/passwd", "gone.sql"]
   | ^^^^^^^
-error[bad-path]: '/etc/passwd' is not a path below the requirement file's folder
+error[bad-path]: '/etc/passwd' leads out of the folder that this file may read
  --> x.toml:6:1
   |
 6 | context = ["../secret", "/etc/passwd", "gone.sql"]
   | ^^^^^^^
-error[missing-file]: there is no file 'gone.sql' beside x.toml
+error[missing-file]: there is no file 'gone.sql'
  --> x.toml:6:1
   |
 6 | context = ["../secret", "/etc/passwd", "gone.sql"]

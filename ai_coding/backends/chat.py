@@ -3,7 +3,6 @@
 The SDKs retry, wait and honour Retry-After; their exceptions become a ProviderError here, once.
 """
 
-import json
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -24,7 +23,7 @@ def complete(
     sdk: Any, client: Any, request: Request, extra: Mapping[str, Any], lost: tuple[type[Exception], ...] = ()
 ) -> Generator[str, None, Reply]:
     """Stream one completion. sdk: the module with the exceptions; lost: further ones that mean a broken connection."""
-    text, finish, served, usage = list[str](), "cut", "", None
+    text, finish, served, counts = list[str](), "cut", "", (0, 0)
     try:
         stream = client.chat.completions.create(
             model=request.model.partition(":")[2],
@@ -32,23 +31,35 @@ def complete(
             stream=True, **request.parameters, **extra,
         )  # fmt: skip
         for chunk in stream:
-            usage, served = chunk.usage or usage, chunk.model or served
-            for choice in chunk.choices[:1]:
-                if piece := choice.delta.content:
-                    text.append(piece)
-                    yield piece
-                finish = choice.finish_reason or finish
+            piece, end, model, used = _parts(chunk)
+            finish, served, counts = end or finish, model or served, used or counts
+            if piece:
+                text.append(piece)
+                yield piece
     except sdk.APIStatusError as e:
         help = HELP.get(e.status_code, "try again later; nothing that was answered is lost")
         raise ProviderError(
             f"provider-{e.status_code}", f"the provider answered {e.status_code}: {_words(e)}", help
         ) from e
-    except (sdk.APIError, *lost, json.JSONDecodeError) as e:
+    except (sdk.APIError, *lost, ValueError) as e:
         help = "check the address and the network, then build again: nothing that was answered is lost"
         cause = f" ({e.__cause__})" if e.__cause__ else ""
         raise ProviderError("provider-connection", f"the connection failed: {e}{cause}", help) from e
-    counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
     return Reply("".join(text), finish, served, *counts)
+
+
+def _parts(chunk: Any) -> tuple[str, str, str, tuple[int, int] | None]:
+    """Text, finish reason, model and tokens, as far as they are there: the SDKs do not check what a server sends."""
+    try:
+        choice = chunk.choices[0] if chunk.choices else None
+        delta, usage = choice and choice.delta, chunk.usage
+        parts = (delta and delta.content) or "", (choice and choice.finish_reason) or "", chunk.model or ""
+        counts = (int(usage.prompt_tokens or 0), int(usage.completion_tokens or 0)) if usage else None
+    except (AttributeError, TypeError, LookupError) as e:
+        raise ValueError("the server sent something that is no part of an answer") from e
+    if not all(isinstance(part, str) for part in parts):
+        raise ValueError("the server sent something that is no part of an answer")
+    return *parts, counts
 
 
 def _words(e: Any) -> str:

@@ -15,6 +15,11 @@ def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, N
     key = settings.env.get("GROQ_API_KEY")
     if not key:
         raise ProviderError("no-key", "GROQ_API_KEY is not set", "set it, or choose another model with -m")
-    client = groq.Groq(api_key=key, base_url=settings.env.get("GROQ_BASE_URL") or None)
+    try:
+        client = groq.Groq(api_key=key, base_url=settings.env.get("GROQ_BASE_URL") or None)
+    except httpx.InvalidURL as e:
+        raise ProviderError(
+            "bad-address", f"GROQ_BASE_URL is not an address: {e}", "such as https://api.groq.com"
+        ) from e
     extra = {"extra_body": {"stream_options": {"include_usage": True}}}
     return (yield from chat.complete(groq, client, request, extra, (httpx.HTTPError,)))

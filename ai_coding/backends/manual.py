@@ -13,11 +13,9 @@ def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, N
     """The text of reply.md if it is there; else writes prompt.md beside it."""
     folder = _folder(settings.journal, request.digest)
     waiting = Waiting(spec, request.digest, folder / "prompt.md", folder / "reply.md")
-    if waiting.reply.is_file():
-        text = waiting.reply.read_bytes().decode("utf-8", "replace")
-        if text.strip():
-            yield text
-            return Reply(text, "stop", request.model)
+    if text := _text(waiting.reply):
+        yield text
+        return Reply(text, "stop", request.model)
     for old in pending(settings.journal):
         if old.spec == spec and old.request != request.digest:
             done(settings.journal, old.request)
@@ -36,7 +34,7 @@ def pending(folder: Path) -> Iterator[Waiting]:
     """Every request in the journal that still waits for a reply."""
     for path in sorted((folder / "pending").glob("*/request.json")):
         prompt, reply = path.with_name("prompt.md"), path.with_name("reply.md")
-        if not (reply.is_file() and reply.stat().st_size):
+        if not _text(reply):
             entry = json.loads(path.read_bytes())
             yield Waiting(Path(entry["spec"]), entry["request"], prompt, reply)
 
@@ -44,6 +42,12 @@ def pending(folder: Path) -> Iterator[Waiting]:
 def done(folder: Path, request: str) -> None:
     """Forget the files of a request whose reply is in the journal."""
     shutil.rmtree(_folder(folder, request), ignore_errors=True)
+
+
+def _text(reply: Path) -> str:
+    """What was replied, or "": a blank file is one that somebody is about to fill."""
+    text = reply.read_bytes().decode("utf-8", "replace") if reply.is_file() else ""
+    return text if text.strip() else ""
 
 
 def _folder(folder: Path, request: str) -> Path:

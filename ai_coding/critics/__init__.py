@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from ai_coding import sandbox
@@ -54,16 +55,14 @@ def lay(folder: Path, files: Mapping[str, str | bytes]) -> None:
 
 def judge(spec: Spec, program: Program, tests: Sequence[Test], beside: Mapping[str, str], tier: str) -> Verdict:
     """Run the critics of spec, the tests being these, until one finds an error."""
-    from ai_coding.critics import flake8, syntax, tests as tests_critic
-
-    known = {"syntax": syntax.check, "flake8": flake8.check, "tests": tests_critic.check}
     found, passed = list[Diagnostic](), list[str]()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="ai_coding-"))
         stack.callback(sandbox.remove, folder)
-        lay(folder / "program", {**beside, **program.files})
+        lay(folder / "program", {**spec.data, **beside, **program.files})
         for reached, name in enumerate(spec.critics, 1):
-            diagnostics, names = known[name](Box(spec, program, tests, beside, tier, folder))
+            critic = import_module(f"ai_coding.critics.{name}")  # not before: critics import this module
+            diagnostics, names = critic.check(Box(spec, program, tests, beside, tier, folder))
             found += diagnostics
             passed += names
             if errors(found):

@@ -15,6 +15,7 @@ def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
     entry = box.program.entry
     command = [
         "python3",
+        "-P",  # else a program called queue.py is what flake8 imports
         "-m",
         "flake8",
         "--isolated",

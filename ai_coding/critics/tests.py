@@ -37,7 +37,10 @@ def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
 
 def _run(box: Box, test: Test) -> list[str]:
     """What is wrong, each a headline and perhaps a diff below it; nothing that changes from run to run."""
-    command = shlex.split(test.command) if test.command else [*box.spec.language.run, *test.args]
+    try:
+        command = shlex.split(test.command) if test.command else [*box.spec.language.run, *test.args]
+    except ValueError as e:
+        return [f"the command cannot be read: {e}"]
     if not test.command and not box.spec.language.run:
         return [f"no way to run {box.spec.language.name} is known; give the test a `command`"]
     files: dict[str, str | bytes] = {**test.files, **test.copy}
@@ -76,12 +79,14 @@ def _created(folder: Path, path: str) -> bytes | None:
         if not (folder / path).parent.resolve().is_relative_to(folder.resolve()):
             return None
         handle = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle
+        return None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(handle)
         return None
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        regular = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-        return file.read(50_000_000) if regular else None
+        return file.read(50_000_000)
 
 
 def _text(data: bytes) -> str:

@@ -1,0 +1,129 @@
+"""Programs run without bubblewrap: what they print, how they end, and that they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ai_coding import sandbox
+from ai_coding.sandbox import FILE, MEMORY, OUTPUT, Result
+
+
+def run(folder: Path, code: str, stdin: bytes = b"", timeout: float = 10.0) -> Result:
+    return sandbox.run(["python3", "-c", code], folder, sandbox.UNSAFE, stdin, timeout=timeout)
+
+
+def gone(pid: int) -> bool:
+    for _ in range(100):
+        if subprocess.run(["grep", "-qs", "^State:.[^Z]", f"/proc/{pid}/status"]).returncode:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+TABLE = [
+    ("import sys; print(sys.stdin.read()[::-1]); sys.exit(3)", b"abc", Result(3, b"cba\n", b"")),
+    ("import sys; print(len(sys.stdin.read()), file=sys.stderr)", b"", Result(0, b"", b"0\n")),
+    ("import sys; sys.stdout.write(sys.stdin.read())", b"x" * 900_000, Result(0, b"x" * 900_000, b"")),
+    ("print('never reads')", b"x" * 900_000, Result(0, b"never reads\n", b"")),
+    ("import os; os.close(0); print(1)", b"x" * 900_000, Result(0, b"1\n", b"")),
+    ("import os, time; os.closerange(1, 3); time.sleep(0.2); os._exit(4)", b"", Result(4, b"", b"")),
+    ("import os; os.write(2, b'e' * 60_000); os.write(1, b'\\xff')", b"", Result(0, b"\xff", b"e" * 60_000)),
+    (f"import os; os.write(1, b'x' * {OUTPUT}); os._exit(5)", b"", Result(5, b"x" * OUTPUT, b"")),
+    ("import os; os.kill(os.getpid(), 9)", b"", Result(-9, b"", b"")),
+    ("import os, stat; print(stat.S_ISFIFO(os.fstat(0).st_mode))", b"", Result(0, b"True\n", b"")),
+]
+
+
+@pytest.mark.parametrize("code, stdin, expected", TABLE)
+def test_input_output_and_exit_code(tmp_path: Path, code: str, stdin: bytes, expected: Result) -> None:
+    assert run(tmp_path, code, stdin) == expected
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_endless_output_is_cut(tmp_path: Path, stream: str) -> None:
+    done = run(tmp_path, f"import sys\nwhile True: sys.{stream}.write('x' * 1000)")
+    assert done == Result(None, *((b"x" * OUTPUT, b"") if stream == "stdout" else (b"", b"x" * OUTPUT)), "output")
+
+
+def test_time_is_limited_whatever_it_ignores_and_what_it_printed_is_kept(tmp_path: Path) -> None:
+    code = "import signal, time\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\nprint('x', flush=True)"
+    assert run(tmp_path, code + "\ntime.sleep(60)", timeout=1.5) == Result(None, b"x\n", b"", "time")
+    assert run(tmp_path, "import os, time; os.closerange(0, 3); time.sleep(60)", timeout=0.3).ended == "time"
+
+
+@pytest.mark.parametrize("code, ended", [("", ""), ("; p.wait()", "time")])
+def test_its_children_are_killed_and_not_waited_for(tmp_path: Path, code: str, ended: str) -> None:
+    code = f"import subprocess; p = subprocess.Popen(['sleep', '61']); print(p.pid, flush=True){code}"
+    start, done = time.monotonic(), run(tmp_path, code, timeout=2)
+    assert time.monotonic() - start < 8 and (done.exit_code, done.ended) == (None if ended else 0, ended)
+    assert gone(int(done.stdout))
+
+
+def test_an_exception_while_waiting_goes_on_and_leaves_nothing_running(tmp_path: Path) -> None:
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    with pytest.raises(KeyboardInterrupt):
+        sandbox.run(["sh", "-c", "echo $$ >pid; exec sleep 63"], tmp_path, sandbox.UNSAFE, timeout=8)
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_the_environment_is_a_short_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    done = sandbox.run(["env"], tmp_path, sandbox.UNSAFE, env={"WANTED": "a=b\nc", "TZ": "CET"})
+    path = f"{sys.prefix}/bin:{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
+    fixed = f"LANG=C.UTF-8 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 TERM=dumb TZ=CET HOME={tmp_path}"
+    assert {*done.stdout.decode().splitlines()} == {*fixed.split(" "), f"PATH={path}", "WANTED=a=b", "c"}
+
+
+def test_it_runs_there_in_its_session_without_our_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(handle, True)
+    code = "import os; print(os.getcwd(), os.environ['HOME'], os.getsid(0), len(os.listdir('/proc/self/fd')))"
+    cwd, home, session, descriptors = run(Path("work"), code).stdout.decode().split()
+    os.close(handle)
+    assert cwd == home == str(tmp_path / "work") and int(session) != os.getsid(0) and descriptors == "4"
+
+
+def test_limits_are_set(tmp_path: Path) -> None:
+    code = "from resource import *; print(*[getrlimit(n)[1] for n in (RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, "
+    done = run(tmp_path, code + "RLIMIT_FSIZE, RLIMIT_NOFILE)])", timeout=4.9)
+    assert list(map(int, done.stdout.split())) == [0, 6, MEMORY, FILE, 512]
+
+
+CASES = [
+    (sandbox.UNSAFE, ["touch", "ran", "a\0b"], {}),
+    (sandbox.UNSAFE, ["touch", "ran", "x" * 200_000], {}),
+    (sandbox.BUBBLEWRAP, ["touch", "ran"], {"A": "x\0--ro-bind\0/\0/mnt"}),
+    (sandbox.UNSAFE, ["touch", "ran"], {"A\0B": "x"}),
+]
+
+
+@pytest.mark.parametrize("tier, command, env", CASES)
+def test_no_exit_code_if_not_started(tmp_path: Path, tier: str, command: list[str], env: dict[str, str]) -> None:
+    done = sandbox.run(command, tmp_path, tier, env=env)
+    assert (done.exit_code, done.stdout, done.ended) == (None, b"", "")
+    assert done.stderr and not (tmp_path / "ran").exists()
+    assert sandbox.run(["no-such-command"], tmp_path, sandbox.UNSAFE).exit_code == 127
+
+
+def test_without_bubblewrap_it_is_not_available(tmp_path: Path) -> None:
+    code = "from ai_coding import sandbox; print(sandbox.available())"
+    env = {**os.environ, "PATH": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_deep_and_locked_trees_are_removed_and_links_are_not_followed(tmp_path: Path) -> None:
+    folder, other = tmp_path / "made", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir(mode=0o500)
+    (folder / "link").symlink_to(other)
+    code = "import os\nfor _ in range(1200):\n    os.mkdir('d'); os.chdir('d')\nos.chmod('.', 0)"
+    assert run(folder, code).exit_code == 0
+    sandbox.remove(folder)
+    assert not folder.exists() and other.stat().st_mode & 0o777 == 0o500
