@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         if name in ("build", "self"):
             _add_building(sub)
         if name == "build":
-            sub.add_argument("--attempts", type=_positive, default=0, metavar="N", help="ask at most N times for a program")
+            sub.add_argument("--attempts", type=_positive, default=0, metavar="N", help="ask at most N times a program")
             sub.add_argument("--locked", action="store_true", help="only from the lock: ask nothing")
             sub.add_argument("--anew", action="store_true", help="ask again, from scratch, for another program")
             sub.add_argument("--force", action="store_true", help="overwrite edited files, keeping a copy")
@@ -59,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
 def _add_building(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("-j", "--jobs", type=_positive, default=8, metavar="N", help="build N at a time (default: 8)")
     sub.add_argument("--unsafe-sandbox", action="store_true", help="run programs unconfined if there is no sandbox")
-    sub.add_argument("-q", "--quiet", action="store_true")
-    sub.add_argument("-v", "--verbose", action="store_true")
+    sub.add_argument("-q", "--quiet", action="store_true", help="say only what is wrong or waits")
+    sub.add_argument("-v", "--verbose", action="store_true", help="say every step and every warning")
 
 
 def _positive(word: str) -> int:

@@ -67,7 +67,9 @@ def _write(site: Site, accepted: Lock, notes: tuple[Diagnostic, ...], asks: int)
         return Outcome("failed", (error("emit-failed", f"cannot write: {e}", None, help),))
     seen = journal.fingerprints([*spec.inputs, lock_path, *files])
     outputs = [digest(data) for data in files.values()]
-    site.remember(open=False, seen=seen, version=__version__, outputs=outputs, entry=spec.entry)
+    waits = site.settings.locked and site.state.get("open", False)  # a take that --locked passed over goes on later
+    ended = {"take": site.state["take"]} if waits else {"open": False}
+    site.remember(**ended, seen=seen, version=__version__, outputs=outputs, entry=spec.entry)
     yield Event("emitted", spec.path.name, {"files": sorted(os.path.relpath(path) for path in changed)})
     notes += tuple(Diagnostic("note", "kept-copy", "a copy was kept", Span(os.path.relpath(path))) for path in kept)
     status = "built" if new else "locked" if changed else "current"

@@ -104,7 +104,7 @@ class Spec:
 class Workspace:
     """A requirement file with [workspace]. root: the folder that its members' paths of files are relative to.
 
-    build and model: what holds for members that do not say otherwise.
+    build and model: what holds for members that do not say otherwise. tests: rows of [[tests]] that every member has.
     """
 
     path: Path
@@ -116,6 +116,7 @@ class Workspace:
     build: Mapping[str, Any]
     model: Mapping[str, Any]
     inputs: tuple[Path, ...]
+    tests: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -110,8 +111,7 @@ class Text:
             print(f"{outcome.program.entry}: {WORDS[outcome.status]}{detail}")
 
 
-def show(diagnostics: Any) -> None:
+def show(diagnostics: Iterable[Diagnostic]) -> None:
     """Diagnostics on standard error."""
-    found: list[Diagnostic] = list(diagnostics)
-    if found:
+    if found := list(diagnostics):
         print("\n\n".join(map(str, found)), file=sys.stderr)

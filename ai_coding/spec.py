@@ -5,6 +5,7 @@ In: the path of a TOML file, and the workspace it is a member of. Out: a frozen 
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,11 @@ def _build(path: Path, values: dict[str, Any], faults: Faults, workspace: Worksp
     uses, needs = _uses(path, project.get("uses", []), faults)
     inputs += [p for need in needs for p in (need, need.with_suffix(".lock"))]
     requirements = schema.texts(values, "requirements")
-    tests = []
-    for i, row in enumerate(values.get("tests", [])):
+    tests, own = [], values.get("tests", [])
+    names = [row["name"] for row in own if "name" in row]
+    given = [row for row in workspace.tests if row.get("name") not in names] if workspace else []
+    rows = [*own, *(_filled(row, path, file["name"]) for row in given)]
+    for i, row in enumerate(rows):
         for j, key in enumerate(row.get("covers", [])):
             if key not in requirements:
                 faults.add("unknown-requirement", f"no requirement is called {key!r}", ("tests", i, "covers", j))
@@ -118,6 +122,23 @@ def _build(path: Path, values: dict[str, Any], faults: Faults, workspace: Worksp
         output=workspace.output if workspace else None,
         committed=build.get("committed", False),
     )
+
+
+def _filled(row: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:
+    """A test that a workspace gives to all: {unit} and {module} in its command and copies are this member's."""
+    words = {"{unit}": path.stem, "{module}": name.replace("/", ".").removesuffix(".__init__")}
+
+    def fill(text: str) -> str:
+        for word, value in words.items():
+            text = text.replace(word, value)
+        return text
+
+    filled = {**row}
+    if "command" in row:
+        filled["command"] = fill(row["command"])
+    if "copy" in row:
+        filled["copy"] = [fill(path) for path in row["copy"]]
+    return filled
 
 
 def _language(file: dict[str, Any], faults: Faults) -> Language | None:

@@ -79,6 +79,7 @@ def read(path: Path) -> tuple[Workspace | None, list[Diagnostic]]:
         values.get("build", {}),
         values.get("model", {}),
         (path, *data),
+        tuple(values.get("tests", ())),
     ), []
 
 
@@ -107,8 +108,8 @@ def _resolved(folder: Path, relative: str) -> Path | None:
 def _is_workspace(path: Path) -> bool:
     """Whether path has [workspace]; a file that cannot be parsed has it if a line says so."""
     try:
-        data = path.read_bytes()
-        return b"workspace" in data and isinstance(tomllib.loads(data.decode("utf-8-sig")).get("workspace"), dict)
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        return b"workspace" in data and isinstance(tomllib.loads(data.decode()).get("workspace"), dict)
     except OSError:
         return False
     except (ValueError, RecursionError):

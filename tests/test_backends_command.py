@@ -38,7 +38,7 @@ def test_the_prompt_goes_in_and_the_answer_comes_out() -> None:
     assert ask("cat", "be é", "\r\nhi\n") == (want, Reply(want, "stop", "cat", 0, 0))
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("size", [0, 3_000_000])
 def test_neither_side_waits_for_the_other(size: int) -> None:
     """A prompt larger than any pipe: read while the answer is printed, or never read at all."""

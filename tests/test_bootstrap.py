@@ -1,188 +1,129 @@
-"""The tool rebuilds a part of itself, proves it, notices every broken byte, and survives being killed."""
+"""Rebuilding: what stops it leaves everything as it was, and what was decided is finished whatever kills it."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import ai_coding
 import pytest
-from ai_coding import bootstrap, proof
-from ai_coding.ir import Outcome, Settings
+from ai_coding import bootstrap, lock
+from ai_coding.ir import Outcome, Program, Settings
+from ai_coding.lock import Lock
 
 WORKSPACE = """\
 [workspace]
 members = ["*.toml"]
 root = ".."
 output = "."
-data = DATA
 [build]
 committed = true
-critics = ["syntax", "tests"]
+critics = ["syntax"]
 [project]
 requirements = "Small modules."
 """
-UNIT = """\
-[file]
-name = "ai_coding/extra"
-language = "python"
-[project]
-requirements = "WORD is the word extra."
-[[tests]]
-name = "word"
-command = "python3 -c 'from ai_coding.extra import WORD; assert WORD == \\"extra\\"'"
-"""
-SUITE = "from ai_coding.extra import WORD\n\ndef test_it():\n    assert WORD.startswith('extra')\n"
-WRONG = "````python ai_coding/extra.py\nWORD = 'other'\n\n\ndef more():\n    return 1\n````\n"
-EDIT = "````search ai_coding/extra.py\nWORD = 'other'\n````\n````replace\nWORD = 'extra'\n````\n"
-LOUD = "````search ai_coding/extra.py\nWORD = 'extra'\n````\n````replace\nWORD = 'extra!'\n````\n"
+UNIT = '[file]\nname = "ai_coding/extra"\nlanguage = "python"\n[project]\nrequirements = "WORD is extra."\n'
+REPLY = "````python ai_coding/extra.py\nWORD = 'extra'\n````\n"
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A source tree whose package is this one, apart from one module that a requirement file yields."""
-    root = tmp_path / "tree"
-    package = Path(ai_coding.__file__).parent
-    shutil.copytree(package, root / "ai_coding", ignore=shutil.ignore_patterns("__pycache__", "iteration.txt"))
-    data = [path.relative_to(root).as_posix() for path in sorted((root / "ai_coding").rglob("*")) if path.is_file()]
-    workspace = WORKSPACE.replace("DATA", json.dumps([*data, "setup.py"]))
-    for folder, name, text in (
-        ("self", "ai_coder.toml", workspace), ("self", "extra.toml", UNIT), ("tests", "test_it.py", SUITE), (".git", "x", ""),
-        ("", "setup.py", "'''Nothing.'''\n"),
-    ):  # fmt: skip
-        (root / folder).mkdir(exist_ok=True)
-        (root / folder / name).write_text(text)
-    return root
+def root(tmp_path: Path) -> Path:
+    texts = {"self/ai_coder.toml": WORKSPACE, "self/extra.toml": UNIT, ".git/x": "", "ai_coding/kept.py": "old = 1\n"}
+    for name, text in texts.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(text)
+    return tmp_path / "tree"
 
 
-Rebuild = Callable[..., "Outcome | list[tuple[object, Outcome]]"]
+def rebuild(root: Path, reply: str, plan: bootstrap.Plan) -> tuple[list[str], object]:
+    """The kinds of events, and what it returned. The model gives this reply to everything."""
+    script = root.parent / "model.py"
+    script.write_text(f"import sys\nsys.stdin.read()\nprint({reply!r}, end='')\n")
+    model = f"command:{sys.executable} {script}"
+    steps = bootstrap.rebuild(root, Settings(root.parent / "journal", root, model, unsafe=True), plan)
+    kinds = []
+    try:
+        while True:
+            kinds.append(next(steps).kind)
+    except StopIteration as done:
+        return [kind for kind in kinds if kind != "token"], done.value
 
 
-@pytest.fixture
-def rebuild(tree: Path, tmp_path: Path) -> Rebuild:
-    """Rebuild with a model that gives these replies."""
-    (tmp_path / "calls").write_text("")
-
-    def call(*replies: str, **plan: object) -> "Outcome | list[tuple[object, Outcome]]":
-        (tmp_path / "replies.json").write_text(json.dumps(replies))
-        (tmp_path / "model.py").write_text(
-            "import json, pathlib, sys\nhere = pathlib.Path(__file__).parent\nsys.stdin.read()\n"
-            "open(here / 'calls', 'a').write('x')\nreplies = json.loads((here / 'replies.json').read_text())\n"
-            "(here / 'replies.json').write_text(json.dumps(replies[1:]))\nprint(replies[0], end='')\n"
-        )
-        model = f"command:{sys.executable} {tmp_path / 'model.py'}"
-        steps = bootstrap.rebuild(
-            tree,
-            Settings(tmp_path / "journal", tree, model, unsafe=True),
-            bootstrap.Plan(**plan),  # type: ignore[arg-type]
-        )
-        try:
-            while True:
-                next(steps)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-
-    return call
+def test_units_that_fail_are_returned(root: Path) -> None:
+    kinds, ended = rebuild(root, "````python ai_coding/extra.py\nnot python(\n````\n", bootstrap.Plan())
+    assert isinstance(ended, list)
+    ((spec, outcome),) = ended
+    assert (spec.entry, outcome.status) == ("ai_coding/extra.py", "failed")
+    assert "testing" not in kinds and not (root / "history").exists() and not (root / "ai_coding/extra.py").exists()
 
 
-def problems(tree: Path) -> list[str]:
-    return [f"{d.code} {d.span.file if d.span else ''}" for d in proof.check(tree).problems]
+def test_a_failing_suite_stops_it(root: Path) -> None:
+    """The suite runs in the stage against what was built there."""
+    (root / "tests").mkdir()
+    test = "def test_it():\n    assert WORD == os.environ['AI_CODING_STAGE']\n"
+    suite = f"import os\nfrom ai_coding.extra import WORD\n\n\n{test}"
+    (root / "tests/test_it.py").write_text(suite)
+    kinds, ended = rebuild(root, REPLY, bootstrap.Plan())
+    assert isinstance(ended, Outcome) and ended.status == "failed"
+    assert ended.diagnostics[0].code == "tests"
+    assert ended.diagnostics[0].message.startswith("the test-suite fails on stage 1\n")
+    assert kinds[-1] == "testing" and "stage2" not in kinds
+    assert (root / ".self/stage/ai_coding/extra.py").read_text() == "WORD = 'extra'\n"
+    assert "WORD == " in (root / ".self/tests.log").read_text()
+    assert not (root / "history").exists() and not (root / "self/extra.lock").exists()
 
 
-def test_a_generation_is_built_archived_and_proven(tree: Path, rebuild: Rebuild) -> None:
-    """The first program fails, the edit passes; both stand in the transcript; stage 2 agreed."""
-    ended = rebuild(WRONG, EDIT, notes="The first.")
-    assert isinstance(ended, Outcome) and ended.status == "built", ended
-    assert (tree / "ai_coding/extra.py").read_text().startswith("WORD = 'extra'\n")
-    assert (tree / "ai_coding/iteration.txt").read_text() == "0\n"
-    report = json.loads((tree / "history/iter0/report.json").read_text())
-    assert report["units"]["ai_coding/extra.py"]["requests"] == 2
-    assert not report["units"]["ai_coding/extra.py"]["passed_at_first_attempt"]
-    steps = json.loads((tree / "history/iter0/transcripts/extra.json").read_text())["steps"]
-    assert ["request" in step for step in steps] == [True, False, True, False]
-    assert "The first." in (tree / "history/iter0/NOTES.md").read_text()
+def test_a_name_that_is_no_unit(root: Path) -> None:
+    _, ended = rebuild(root, REPLY, bootstrap.Plan(anew=["extra", "nothing"]))
+    assert isinstance(ended, Outcome) and [d.code for d in ended.diagnostics] == ["no-unit"]
+    assert "nothing" in ended.diagnostics[0].message
 
 
-def test_the_next_generation_changes_one_module(tree: Path, rebuild: Rebuild, tmp_path: Path) -> None:
-    rebuild(WRONG, EDIT)
-    rebuild(dry=False)
-    spec = tree / "self/extra.toml"
-    spec.write_text(spec.read_text().replace("word extra", "word extra, loud").replace('"extra\\"', '"extra!\\"'))
-    assert problems(tree) == ["differs self/extra.toml", "other-request self/extra.toml"]
-    ended = rebuild(LOUD)
-    assert isinstance(ended, Outcome) and ended.status == "built", ended
-    assert problems(tree) == []
-    assert len((tmp_path / "calls").read_text()) == 3
-    assert (tree / "ai_coding/extra.py").read_text().startswith("WORD = 'extra!'\n")
-    assert json.loads((tree / "history/iter1/transcripts/extra.json").read_text())["base"] == 0
+def decide(root: Path, word: str = "new") -> None:
+    """An archived generation, and the mark that it is to be promoted."""
+    archive = root / "history/iter4"
+    accepted = lock.write(Lock({}, {}, Program({"ai_coding/extra.py": word}, "ai_coding/extra.py")), committed=True)
+    files = {"ai_coding/extra.py": word, "ai_coding/prompts/x.j2": word, "setup.py": word, "self/extra.lock": accepted}
+    for name, text in files.items():
+        (archive / name).parent.mkdir(parents=True, exist_ok=True)
+        (archive / name).write_text(text)
+    (archive / "report.json").write_text(json.dumps({}))
+    (root / ".self").mkdir(exist_ok=True)
+    (root / ".self/promoting").write_text("4")
 
 
-def test_every_broken_byte_is_noticed(tree: Path, rebuild: Rebuild) -> None:
-    """Module, lock, transcript, template, requirement file: the message names the file."""
-    rebuild(WRONG, EDIT)
-    spec = tree / "self/extra.toml"
-    spec.write_text(spec.read_text().replace("word extra", "word extra, loud").replace('"extra\\"', '"extra!\\"'))
-    rebuild(LOUD)
-    assert problems(tree) == []
-    for path in (
-        "ai_coding/extra.py", "ai_coding/reply.py", "self/extra.lock", "self/extra.toml", "self/ai_coder.toml", "setup.py",
-        "ai_coding/prompts/request.j2", "history/iter1/transcripts/extra.json", "history/iter1/ai_coding/extra.py",
-        "history/iter1/report.json", "ai_coding/languages.toml",
-    ):  # fmt: skip
-        data = (tree / path).read_bytes()
-        (tree / path).write_bytes(data[:-2] + b"#" + data[-1:])
-        assert any(path in problem for problem in problems(tree)), path
-        (tree / path).write_bytes(data)
-    (tree / "ai_coding/sneaky.py").write_text("x = 1\n")
-    assert "not-generated ai_coding/sneaky.py" in problems(tree)
+def test_finish_puts_the_generation_in_place(root: Path) -> None:
+    bootstrap.finish(root)
+    assert (root / "ai_coding/kept.py").exists(), "nothing was decided"
+    (root / "self/gone.lock").write_text("an old lock")
+    decide(root)
+    bootstrap.finish(root)
+    inside = sorted(path.relative_to(root).as_posix() for path in (root / "ai_coding").rglob("*") if path.is_file())
+    assert inside == ["ai_coding/extra.py", "ai_coding/prompts/x.j2"]
+    assert (root / "setup.py").read_text() == "new" and (root / "self/extra.lock").exists()
+    assert (root / "self/extra.toml").read_text() == UNIT and not (root / "self/gone.lock").exists()
+    assert not (root / ".self/promoting").exists() and not (root / ".self/fresh").exists()
 
 
-def test_a_failing_suite_leaves_everything_as_it_was(tree: Path, rebuild: Rebuild) -> None:
-    (tree / "tests/test_it.py").write_text(SUITE.replace("'extra'", "'else'"))
-    ended = rebuild(WRONG, EDIT)
-    assert (
-        isinstance(ended, Outcome) and ended.status == "failed" and "test-suite fails" in ended.diagnostics[0].message
-    )
-    assert not (tree / "history").exists() and not (tree / "ai_coding/extra.py").exists()
-
-
-def test_a_dry_run_changes_nothing(tree: Path, rebuild: Rebuild) -> None:
-    ended = rebuild(WRONG, EDIT, dry=True)
-    assert isinstance(ended, Outcome) and ended.status == "current"
-    assert not (tree / "history").exists() and not (tree / "self/extra.lock").exists()
-
-
-def test_a_module_is_asked_for_anew(tree: Path, rebuild: Rebuild, tmp_path: Path) -> None:
-    rebuild(WRONG, EDIT)
-    ended = rebuild("````python ai_coding/extra.py\nWORD = 'ex' + 'tra'\n````\n", anew=["extra"])
-    assert isinstance(ended, Outcome) and ended.status == "built", ended
-    assert problems(tree) == [] and "take = 2" in (tree / "self/extra.lock").read_text()
-    missing = rebuild(anew=["nothing"])
-    assert isinstance(missing, Outcome) and missing.diagnostics[0].code == "no-unit"
-
-
-def test_killed_while_promoting(tree: Path, rebuild: Rebuild) -> None:
-    """Whatever was in place stays whole, and the next start finishes what was decided."""
-    rebuild(WRONG, EDIT)
+def test_a_kill_leaves_a_whole_package_and_the_next_start_finishes(root: Path) -> None:
+    decide(root)
+    bootstrap.finish(root)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom ai_coding import bootstrap\n"
-        "root = Path(sys.argv[1])\nprint('go', flush=True)\n"
-        "while True:\n    (root / '.self/promoting').write_text('0')\n    bootstrap.finish(root)\n"
+        "import sys\nfrom pathlib import Path\nfrom ai_coding import bootstrap\nroot = Path(sys.argv[1])\n"
+        "print('go', flush=True)\n"
+        "while True:\n    (root / '.self/promoting').write_text('4')\n    bootstrap.finish(root)\n"
     )
-    for delay in (0.0, 0.003, 0.006, 0.01, 0.015, 0.02):
-        env = {**os.environ, "PYTHONPATH": str(Path(ai_coding.__file__).parent.parent)}
-        run = subprocess.Popen([sys.executable, "-c", code, str(tree)], stdout=subprocess.PIPE, env=env)
+    env = {**os.environ, "PYTHONPATH": str(Path(ai_coding.__file__).parent.parent)}
+    for delay in (0.0, 0.002, 0.004, 0.007, 0.01, 0.015, 0.02, 0.03):
+        run = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, env=env)
         assert run.stdout and run.stdout.readline() == b"go\n"
         time.sleep(delay)
         run.send_signal(signal.SIGKILL)
         run.wait()
-        assert (tree / "ai_coding/extra.py").read_text().startswith("WORD = 'extra'\n")
-        assert len(list((tree / "ai_coding").glob("*.py"))) > 20
-        (tree / ".self/promoting").write_text("0")
-        bootstrap.finish(tree)
-        assert problems(tree) == []
+        assert (root / "ai_coding/extra.py").read_text() == "new" and (root / "ai_coding/prompts/x.j2").exists()
+        decide(root)
+        bootstrap.finish(root)
+        assert (root / "setup.py").read_text() == "new" and not (root / ".self/promoting").exists()

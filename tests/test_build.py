@@ -4,28 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ai_coding import spec as specs
-from ai_coding.diagnostic import error
-from ai_coding.ir import Ask, Judge
-from ai_coding.strategies.direct import direct
 from conftest import EDIT, FIZZ, RIGHT, WRONG, Run
 
 Model = Callable[..., str]
 Calls = Callable[[], list[str]]
-
-
-def test_a_strategy_is_driven_by_a_list_of_answers(fizz: Path) -> None:
-    """No model and no mocks: a list of answers drives it."""
-    spec, _ = specs.load(fizz)
-    assert spec
-    strategy, needs = direct(spec), []
-    answers: list[object] = [None, "```python fizz.py\nnever closed", WRONG, [error("tests", "bad")], EDIT, []]
-    try:
-        for answer in answers:
-            needs.append(type(strategy.send(answer)))
-    except StopIteration as done:
-        assert done.value.files == {"fizz.py": "if True:\n    print('Fizz')\n"}
-    assert needs == [Ask, Ask, Judge, Ask, Judge]
 
 
 def test_a_build_that_passes_at_once_asks_once(run: Run, fizz: Path, model: Model, calls: Calls) -> None:

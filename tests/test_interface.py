@@ -99,7 +99,7 @@ def test_the_words() -> None:
 
 def test_public_names_are_not_lost() -> None:
     old = program("import os\nb = a = 1\n_c = 1\ndef d(): ...\nclass E:\n    f = 1\nif a:\n    g = 1\n")
-    found = lost(old, program("b: int\n"), "- no d\n+ and another thin\n")
+    found = lost(old, program("b: int\n"), "- no d\n+ more stuff\n")
     assert found == [
         error("public-name-lost", f"the public name `{name}` is gone", Span("pkg/p.py"), KEEP)
         for name in ("E", "a", "g")

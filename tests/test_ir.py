@@ -18,7 +18,7 @@ FIELDS = {
     "Spec": "path name language requirements description='' specs={} hints={} interface='' uses=() context={} tests=() "
     "strategy='direct' attempts=4 critics=('syntax',·'flake8',·'interface',·'tests') model='' parameters={} inputs=() "
     "needs=() shared={} data={} output=None committed=False",
-    "Workspace": "path members root output shared data build model inputs",
+    "Workspace": "path members root output shared data build model inputs tests=()",
     "Program": "files entry",
     "Message": "role text",
     "Request": "model take parameters messages tools=()",

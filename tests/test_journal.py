@@ -27,7 +27,7 @@ def entry(folder: Path) -> Path:
     return folder / "replies" / "ab" / "cdef0123"
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=25)
 @given(JSON, st.text("0123456789abcdef", min_size=3, max_size=64))
 def test_what_was_put_is_given_back(tmp_path_factory: pytest.TempPathFactory, value: object, key: str) -> None:
     folder = tmp_path_factory.mktemp("journal")

@@ -68,7 +68,6 @@ def test_the_words_after_a_fence(info: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("```python\nx\n```\n\nRun it:\n```bash\npython a.py\n```", {"a.py": "x\n"}),
         *[(f"```bash\ny\n```\n```{word}\nx\n```", {"a.py": "x\n"}) for word in ("Python", "py", "python3", "SNAKE")],
         ("```python a.py\nx\n```\n```python b.py\ny\n```\n```python\nz\n```", {"a.py": "x\n", "b.py": "y\n"}),
         ("```search a.py\none\n```\n```replace\n1\n```", {"a.py": "one\n"}),
@@ -133,7 +132,8 @@ def test_what_a_reply_does_not_name_stays(text: str, changed: object) -> None:
     assert dict(TWO.files) == {"a.py": "one\n", "b.py": "1\n2\n\n3\n"}
 
 
-NO_MATCH = "the search text is not in a.py, line for line"
+NO_MATCH = "copy whole lines of the file exactly | the search text is not in a.py, line for line"
+NAME_IT = "name the file after the fence: ```python a.py | "
 
 
 @pytest.mark.parametrize(
@@ -141,31 +141,32 @@ NO_MATCH = "the search text is not in a.py, line for line"
     [
         ("", 0, "the reply is empty"),
         ("\ud800", 0, "the reply holds lone surrogates, which are not text"),
-        ("a\n```\n```\n```x\n", 4, "a fence is never closed: the reply ended early"),
-        ("```c\n```\n```d\n```", 0, "which block is the program? (lines 1, 3)"),
-        ("```c\n```\n```py\n```\n```py\n```", 0, "which block is the program? (lines 3, 5)"),
+        ("a\n```\n```\n```x\n", 4,
+         "send all of it again, shorter if it has to be | a fence is never closed: the reply ended early"),
+        ("```c\n```\n```d\n```", 0, NAME_IT + "which block is the program? (lines 1, 3)"),
+        ("```c\n```\n```py\n```\n```py\n```", 0, NAME_IT + "which block is the program? (lines 3, 5)"),
         ("```b.py\n```\n```a.py\n```\n```a.py\n```", 5, "'a.py' is given twice"),
         ("```x.py\n```\n```../x\n```", 3, "refused the path '../x': it has an empty, '.' or '..' part"),
         ("```x.py\n```\n```X.py\n```", 0, "'X.py' and 'x.py' cannot both be files"),
         ("\n```search\none\n```", 2, "a search block is not followed by its replace block"),
         ("\n" + edit("one\n", "", "c.py"), 2, "there is no 'c.py' to edit"),
-        ("\n" + edit("two\n", ""), 2, "the search text is in a.py at lines 2, 4"),
+        ("\n" + edit("two\n", ""), 2,
+         "add lines around it until it occurs once | the search text is in a.py at lines 2, 4"),
         (edit("?\n", ""), 1, NO_MATCH),
         (edit("tree\n", ""), 1, NO_MATCH + "\nthe nearest lines are\n    3 | three"),
         (edit("x\nthree\n", ""), 1, NO_MATCH + "\nthe nearest lines are\n    2 | two\n    3 | three"),
     ],
-)
+)  # fmt: skip
 def test_what_a_fault_says(text: str, line: int, message: str) -> None:
     first = reply.read(text, "a.py", PYTHON, BASE)[1][0]
     assert first.span and (first.severity, first.span.file, first.span.line) == ("error", "reply", line)
-    assert first.message == message
+    assert (f"{first.help} | " if first.help else "") + first.message == message
 
 
 def test_some_things_that_diagnostics_say() -> None:
     """A long search that does not match shows 40 lines; a reply without a fence is taken with a note."""
     base = Program({"a.py": "".join(f"{i}\n" for i in range(60))}, "a.py")
     text = reply.read(edit(base.files["a.py"] + "end\n", ""), "a.py", PYTHON, base)[1][0].message
-    assert reply.read(edit("", ""), "a.py", PYTHON, base)[1][0].help == "copy whole lines of the file exactly"
     assert text.endswith("   40 | 39") and "    1 | 0\n" in text
     _, (note,) = reply.read("x", "a.py", PYTHON)
     assert str(note).startswith("note[reply-unfenced]: no fenced block: the whole reply is taken as the file\n")
@@ -182,8 +183,7 @@ def test_sizes() -> None:
 
 
 def test_a_program_of_one_file_is_no_other_file() -> None:
-    program, _ = reply.read_one("```\nx\n```", "a.py", PYTHON, None)
-    assert program == Program({"a.py": "x\n"}, "a.py")
+    assert reply.read_one("```\nx\n```", "a.py", PYTHON, None)[0] == Program({"a.py": "x\n"}, "a.py")
     text = "```c\n```\n```a.py\n```\n```b\n```\n```z/b\n```\n```c.py\n```"
     program, found = reply.read_one(text, "a.py", PYTHON, BASE)
     assert program is None and [d.code for d in found] == ["reply-other-file"]

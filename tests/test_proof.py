@@ -1,0 +1,158 @@
+"""A tree, its archive and its transcripts agree; every broken byte is told with its file."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from ai_coding import lock, proof, workspace
+from ai_coding.ir import Judge, Program, Reply, Request, Spec
+from ai_coding.lock import Lock
+from ai_coding.strategies.direct import direct
+
+WORKSPACE = """\
+[workspace]
+members = ["*.toml"]
+root = ".."
+output = "."
+data = ["ai_coding/table.txt", "setup.py"]
+[build]
+committed = true
+[project]
+requirements = "Small modules."
+"""
+UNIT = '[file]\nname = "ai_coding/extra"\nlanguage = "python"\n[project]\nrequirements = "WORD is extra."\n'
+REPLY = "````python ai_coding/extra.py\nWORD = 'extra'\n````\n"
+CODE = "WORD = 'extra'\n"
+
+
+def archive(root: Path, number: int, steps: list[object], base: int | None = None) -> None:
+    """Archive the tree as generation number, with this transcript of its only unit."""
+    (root / "ai_coding/iteration.txt").write_text(f"{number}\n")
+    target = root / f"history/iter{number}"
+    for path in proof_tree(root):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_bytes((root / path).read_bytes())
+    (target / "transcripts").mkdir()
+    record = {"model": "manual", "take": 1, "base": base, "steps": steps}
+    (target / "transcripts/extra.json").write_text(json.dumps(record))
+    (target / "report.json").write_text(json.dumps({"files": proof.manifest(target)}))
+    (target / "NOTES.md").write_text("Not in the manifest.\n")
+
+
+def proof_tree(root: Path) -> list[str]:
+    files = [
+        p for p in root.rglob("*") if p.is_file() and p.relative_to(root).parts[0] in ("ai_coding", "self", "setup.py")
+    ]
+    return [p.relative_to(root).as_posix() for p in files]
+
+
+def walk(spec: Spec, *base: object) -> list[object]:
+    """The steps of a build that passes at once."""
+    strategy = direct(spec, *base)  # type: ignore[arg-type]
+    ask = next(strategy)
+    assert not isinstance(ask, Judge)
+    request = Request("manual", 1, spec.parameters, ask.messages)
+    judge = strategy.send(REPLY)
+    assert isinstance(judge, Judge)
+    reply = {"request": request.digest, "model": "manual", "reply": asdict(Reply(REPLY))}
+    return [reply, {"program": judge.program.digest, "diagnostics": []}]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    texts = {
+        "self/ai_coder.toml": WORKSPACE, "self/extra.toml": UNIT, "ai_coding/table.txt": "1\n2\n", "setup.py": "pass\n",
+        "ai_coding/extra.py": CODE, ".git/x": "", "tests/test_x.py": "pass\npass\npass\n",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (spec,), found = workspace.load([tmp_path / proof.SELF])
+    assert not found
+    program = Program({"ai_coding/extra.py": CODE}, "ai_coding/extra.py")
+    (tmp_path / "self/extra.lock").write_text(lock.write(Lock(lock.asked(spec), {}, program), committed=True))
+    archive(tmp_path, 0, walk(spec))
+    return tmp_path
+
+
+def problems(root: Path) -> set[str]:
+    return {f"{d.code} {d.span.file if d.span else ''}" for d in proof.check(root).problems}
+
+
+def test_a_tree_that_is_what_it_says(root: Path) -> None:
+    found = proof.check(root)
+    assert (found.problems, found.units) == ((), 1)
+    lines = {"generated": 1, "not generated": 0, "requirement files": 14, "templates and tables": 3, "tests": 3}
+    assert found.counts == lines
+    assert proof.iterations(root) == [0]
+    for d in proof.check(root).problems:
+        assert d.help
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    {
+        "ai_coding/extra.py": {"differs ai_coding/extra.py", "other-bytes ai_coding/extra.py"},
+        "ai_coding/table.txt": {"differs ai_coding/table.txt"},
+        "self/extra.lock": {"differs self/extra.lock"},
+        "setup.py": {"differs setup.py"},
+        "history/iter0/ai_coding/extra.py": {
+            "differs ai_coding/extra.py",
+            "damaged-archive history/iter0/ai_coding/extra.py",
+        },
+        "history/iter0/transcripts/extra.json": {"damaged-archive history/iter0/transcripts/extra.json"},
+        "history/iter0/report.json": {"damaged-archive history/iter0/report.json"},
+    }.items(),
+)
+def test_a_broken_byte_is_told_with_its_file(root: Path, path: str, expected: set[str]) -> None:
+    (root / path).write_bytes((root / path).read_bytes() + b"#")
+    assert problems(root) == expected
+
+
+def test_a_changed_requirement_makes_another_request(root: Path) -> None:
+    (root / "self/extra.toml").write_text(UNIT.replace("is extra", "is more"))
+    assert problems(root) == {"differs self/extra.toml", "other-request self/extra.toml"}
+    (root / "self/extra.toml").write_text("[file]\n")
+    assert "differs self/extra.toml" in problems(root) and any(p.startswith("missing-key") for p in problems(root))
+
+
+def test_files_that_nothing_yields(root: Path) -> None:
+    (root / "ai_coding/sneaky.py").write_text("x\n")
+    assert problems(root) == {"not-generated ai_coding/sneaky.py", "not-listed ai_coding/sneaky.py"}
+    assert proof.check(root).counts["not generated"] == 1
+
+
+def test_another_reply_or_program(root: Path) -> None:
+    path = root / "history/iter0/transcripts/extra.json"
+    record = json.loads(path.read_text())
+    record["steps"][1]["program"] = "sha256:0"
+    path.write_text(json.dumps(record))
+    assert "other-program history/iter0/transcripts/extra.json" in problems(root)
+    record["steps"].append({})
+    record["steps"][1] = walk(workspace.load([root / proof.SELF])[0][0])[1]
+    path.write_text(json.dumps(record))
+    assert "other-bytes ai_coding/extra.py" in problems(root)
+
+
+def test_without_generations_and_without_transcripts(root: Path) -> None:
+    (root / "history/iter0").rename(root / "history/old")
+    assert problems(root) == {"no-generation "}
+    (root / "history/old").rename(root / "history/iter3")
+    (root / "history/iter3/transcripts/extra.json").unlink()
+    assert "no-transcript self/extra.toml" in problems(root)
+
+
+def test_a_later_generation_starts_from_the_one_before(root: Path) -> None:
+    """The unit is changed by edits: the old program and what changed are part of the request."""
+    (old,), _ = workspace.load([root / proof.SELF])
+    (root / "self/extra.toml").write_text(UNIT.replace("is extra", "is still extra"))
+    (spec,), _ = workspace.load([root / proof.SELF])
+    before = Program({"ai_coding/extra.py": CODE}, "ai_coding/extra.py")
+    from ai_coding import prompt
+
+    steps = walk(spec, before, prompt.difference(lock.asked(old), lock.asked(spec)))
+    (root / "self/extra.lock").write_text(lock.write(Lock(lock.asked(spec), {}, before), committed=True))
+    archive(root, 1, steps, base=0)
+    assert problems(root) == set()
+    assert proof.iterations(root) == [0, 1]
