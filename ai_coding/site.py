@@ -23,8 +23,8 @@ Neighbours = Generator[Event, Mapping[str, str] | None, Mapping[str, str] | Outc
 class Site:
     """Where a build stands: its unit, the lock it starts from, what this machine remembers of it, and why it runs.
 
-    state: take, open (a build of that take has not ended), highest (take ever), outputs (digests of what was emitted),
-    seen.
+    state: take, open (a build of that take has not ended), highest (take before), outputs (digests of what was
+    emitted), seen.
     why: '' where the lock answers what is asked; whether its program is still judged well depends on the neighbours.
     """
 
@@ -79,7 +79,7 @@ def survey(spec: Spec, settings: Settings, key: str) -> tuple[Site | None, list[
     take = last if renewing else known or last  # an `--anew` that came to nothing, or was taken back, counts no more
     if settings.anew and not renewing and (found or state):
         take, renewing = highest + 1, True
-    state = {**state, "highest": max(highest, take)}
+    state = {**state, "highest": highest}
     asked = lock.asked(spec)
     if not found:
         why = "never built"

@@ -51,7 +51,8 @@ class World(ModuleType):
                 self.events.append(steps.send(send))
                 send = answer if self.events[-1].kind == "needs" else None
         except StopIteration as done:
-            return done.value
+            end: Outcome = done.value
+            return end
 
     def ends(self, **flags: object) -> str:
         end = self.build(**flags)  # type: ignore[arg-type]
@@ -150,6 +151,7 @@ def test_a_changed_test_judges_the_old_program_first(world: World) -> None:
     world.build()
     world.spec = replace(world.spec, tests=(*world.spec.tests, ir.Test("again", stdout_matches="zz")))
     assert world.status() == "stale: test again added" and compiler.requests(world.spec, world.plan) == []
+    assert world.ends(locked=True) == "invalid lock-stale"
     assert world.build().summary == f"0 requests; 2 tests passed in {TIER}" and world.kinds()[1:] == [
         "judged",
         "emitted",

@@ -64,7 +64,8 @@ class World:
                 while True:
                     self.events.append(next(steps))
             except StopIteration as done:
-                return done.value
+                end: Outcome | tuple[Lock, object, int] = done.value
+                return end
 
     def accepted(self) -> tuple[Lock, int]:
         end = self.run({})
@@ -164,6 +165,8 @@ def test_held_out_tests_judge_the_accepted_program_once(world: World) -> None:
     model = world.model([WRONG, RIGHT])
     assert world.accepted()[0].passed == ("fizz", "hidden") and "secret" not in str(model.calls)
     assert [e.data["held_out"] for e in world.events if e.kind == "judged"] == [False, False, True]
+    stored = journal.get(world.plan.journal, "verdicts", world.events[-1].data["verdict"])
+    assert (stored["reached"], stored["passed"]) == (2, ["hidden"]), "the critic tests alone"
     world.spec = replace(world.spec, tests=(replace(HIDDEN, stdout_matches="no"), *world.spec.tests[1:]))
     end = world.refused({})
     assert [d.code for d in end.diagnostics] == ["tests", "not-accepted"] and len(model.calls) == 2
@@ -208,9 +211,13 @@ def test_a_reply_that_waits_a_provider_that_fails_and_a_stream_that_ends(world: 
 
 def test_used_programs_are_waited_for_only_when_one_is_to_be_judged(world: World) -> None:
     need = world.spec.path.with_name("b.toml")
-    world.spec, model = replace(world.spec, needs=(need,)), world.model([RIGHT])
+    world.spec, model = replace(world.spec, needs=(need,)), world.model([WRONG, RIGHT])
     assert world.refused() == Outcome("invalid", (site.not_built(need),)) and len(model.calls) == 1
     assert world.kinds() == "asked token token replied needs"
+    lock.path_for(need).write_text(lock.write(Lock({}, {}, Program({"b.py": "x = 1\n"}, "b.py"))))
+    end = world.run()
+    assert not isinstance(end, Outcome) and end[0].judged == lock.judged(world.spec, {"b.py": "x = 1\n"})
+    assert world.kinds() == "asked replied needs judged asked token token replied judged", "they are waited for once"
 
 
 def test_without_a_sandbox_nothing_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
-"""Requirement files: what is accepted, and the whole text of what is said about the rest."""
+"""Requirement files: what is accepted, and all that is said about the rest."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ai_coding import ir, spec
+from ai_coding import ir, languages, spec
 from ai_coding.ir import Language, Spec, Use, Workspace
 
 HEAD = '[file]\nname = "a"\nlanguage = "python"\n[project]\nrequirements = "x"\n'
@@ -33,8 +33,7 @@ def test_the_original_format(tmp_path: Path) -> None:
     """Two sections are enough; specs and hints may be sections of their own; line ends and a BOM do not count."""
     text = '[file]\nname = "a"\nlanguage = "Python"\nextension = ".py"\n[project]\nrequirements = """\nDo it.\n"""\n'
     text += '[specs]\nwire = "one"\n[hints]\nh = "two"\n'
-    plain, path = load(tmp_path, text), tmp_path / "x.toml"
-    python = plain.language
+    plain, path, python = load(tmp_path, text), tmp_path / "x.toml", languages.table()["python"]
     assert plain == Spec(path, "a", python, {"": "Do it."}, specs={"wire": "one"}, hints={"h": "two"}, inputs=(path,))
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert spec.load(path)[0] == plain == spec.load(tmp_path / ".." / tmp_path.name / "x.toml")[0]
@@ -44,8 +43,9 @@ def test_the_original_format(tmp_path: Path) -> None:
 
 def test_everything_else(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
-    for name, content in {"c": "é", "d/t": "é", "u.toml": USED + 'uses = ["v.toml", "../z", 1, "w.toml"]\n'}.items():
-        (tmp_path / name).write_text(content)
+    for name in ("c", "d/t"):
+        (tmp_path / name).write_text("é")
+    (tmp_path / "u.toml").write_text(USED + 'uses = ["v.toml", "../z", 1, "\\u0000", "w.toml"]\n')
     (tmp_path / "v.toml").write_text(USED + 'uses = ["u.toml"]\n')
     text = HEAD + 'interface = "\\nI\\n"\ncontext = ["c"]\nuses = ["u.toml"]\n[build]\nattempts = 2\n[requirements]\n'
     text += 'R1 = "one"\n[model]\nname = "m"\nseed = 1\n[[tests]]\ncovers = ["R1", ""]\ncopy = ["d/t"]\n'
@@ -102,8 +102,9 @@ FAULTS = [
      "7:1 unknown-strategy: unknown strategy 'x' | known: direct"),
 ]  # fmt: skip
 USES = [
-    (HEAD, NONE), ("x = =", NONE), (USED.replace('"u"', "1"), NONE), (USED, ""), (USED + "uses = 5\nfoo = 1\n", ""),
-    ("\ufeff" + USED, ""), (USED + 'uses = ["x.toml"]', CYCLE), (USED + 'uses = ["v.toml"]', CYCLE),
+    (HEAD, NONE), ("x = =", NONE), ("file = []", NONE), (USED.replace('"u"', "1"), NONE), (USED, ""),
+    (USED + "uses = 5\nfoo = 1\n", ""), ("\ufeff" + USED, ""), (USED + 'uses = ["x.toml"]', CYCLE),
+    (USED + 'uses = ["v.toml"]', CYCLE),
 ]  # fmt: skip
 
 
