@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ai_coding import ir
 from ai_coding.ir import Language, Message, Program, Request, Spec, digest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 FIELDS = {
@@ -93,6 +93,7 @@ def test_a_test_with_copies_is_digested_as_a_dict_of_its_fields() -> None:
         digest({"copy": b"\xff"})
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.dictionaries(st.text(), st.text()))
 def test_the_order_of_keys_does_not_count(values: dict[str, str]) -> None:
     turned = dict(reversed(values.items()))
@@ -100,6 +101,7 @@ def test_the_order_of_keys_does_not_count(values: dict[str, str]) -> None:
     assert Program(values, "a").digest == Program(turned, "a").digest == Program(dict(values), "a").digest
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.binary(), st.binary())
 def test_other_bytes_have_another_digest(one: bytes, two: bytes) -> None:
     assert (digest(one) == digest(two)) == (one == two)

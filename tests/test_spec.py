@@ -84,8 +84,7 @@ WHY, ADD = "only a relative path with forward slashes is allowed | ", 'or add ex
 NONE = "6:1 no-interface: 'u.toml' has no `interface` that others may rely on | "
 CYCLE = "6:1 cycle: 'u.toml' uses this file in turn | move what both need to a third"
 FAULTS = [
-    ("[workspace]\nmembers = []",
-     "1:1 is-workspace: this is a workspace, not a unit | build it, or one of its members"),
+    ("[workspace]\nmembers=[]", "1:1 is-workspace: this is a workspace, not a unit | build it, or one of its members"),
     (HEAD.replace("th", ""), f"3:1 unknown-language: no extension is known for `pyon` | did you mean `python`? {ADD}"),
     ('requirements = ""\n[file]\nname = "/a"\nlanguage = "zz"\nextension = "./x"', "4:1 unknown-language: no extension "
      f"is known for `zz` | {ADD}\n3:1 bad-path: `name` cannot be '/a': {WHY}"),
