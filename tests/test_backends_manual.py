@@ -1,6 +1,7 @@
 """`manual`: a prompt file now, a reply file some day."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,3 +91,12 @@ def test_pending_is_in_the_order_of_the_folders(tmp_path: Path) -> None:
     assert list(pending(tmp_path)) == sorted(made, key=lambda waiting: waiting.prompt)
     (tmp_path / "pending" / "unfinished").mkdir()
     assert len(list(pending(tmp_path))) == 6
+    listed = pending(tmp_path)
+    next(listed)
+    for path in (tmp_path / "pending").iterdir():
+        shutil.rmtree(path)
+    assert list(listed) == [], "another build took them away"
+    for number, text in enumerate(("", "[]", "{}", "not json")):
+        (tmp_path / "pending" / str(number)).mkdir()
+        (tmp_path / "pending" / str(number) / "request.json").write_text(text)
+    assert list(pending(tmp_path)) == []

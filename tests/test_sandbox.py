@@ -30,11 +30,8 @@ TABLE = [
     ("import sys; sys.stdout.write(sys.stdin.read())", b"x" * OUTPUT, Result(0, b"x" * OUTPUT, b"")),
     ("print('never reads')", b"x" * 900_000, Result(0, b"never reads\n", b"")),
     (f"print('x' * {OUTPUT})", b"", Result(None, b"x" * OUTPUT, b"", "output")),
-    (
-        "import os, stat; print(stat.S_ISFIFO(os.fstat(0).st_mode)); os.close(0)",
-        b"x" * 900_000,
-        Result(0, b"True\n", b""),
-    ),
+    ("import os; print(oct(os.fstat(0).st_mode >> 12)); os.close(0)", b"x" * 900_000, Result(0, b"0o1\n", b"")),
+    ("import sys\nwhile True: sys.stderr.write('x' * 1000)", b"", Result(None, b"", b"x" * OUTPUT, "output")),
     ("import os, time; os.closerange(1, 3); time.sleep(0.2); os._exit(4)", b"", Result(4, b"", b"")),
     ("import os; os.write(2, b'e' * 60_000); os.write(1, b'\\xff')", b"", Result(0, b"\xff", b"e" * 60_000)),
     ("import os; os.kill(os.getpid(), 9)", b"", Result(-9, b"", b"")),
@@ -44,12 +41,6 @@ TABLE = [
 @pytest.mark.parametrize("code, stdin, expected", TABLE)
 def test_input_output_and_exit_code(tmp_path: Path, code: str, stdin: bytes, expected: Result) -> None:
     assert run(tmp_path, code, stdin) == expected
-
-
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_endless_output_is_cut(tmp_path: Path, stream: str) -> None:
-    done = run(tmp_path, f"import sys\nwhile True: sys.{stream}.write('x' * 1000)")
-    assert done == Result(None, *((b"x" * OUTPUT, b"") if stream == "stdout" else (b"", b"x" * OUTPUT)), "output")
 
 
 def test_time_is_limited_whatever_it_ignores_and_what_it_printed_is_kept(tmp_path: Path) -> None:
@@ -122,8 +113,9 @@ def test_without_bubblewrap_it_is_not_available(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "False\n"
 
 
-def test_deep_and_locked_trees_are_removed_and_links_are_not_followed(tmp_path: Path) -> None:
+def test_deep_and_locked_trees_are_removed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder, other = tmp_path / "made", tmp_path / "other"
+    request.addfinalizer(lambda: subprocess.call(["rm", "-rf", folder]))
     folder.mkdir()
     other.mkdir(mode=0o500)
     (folder / "link").symlink_to(other)

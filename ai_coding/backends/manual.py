@@ -34,9 +34,13 @@ def pending(folder: Path) -> Iterator[Waiting]:
     """Every request in the journal that still waits for a reply."""
     for path in sorted((folder / "pending").glob("*/request.json")):
         prompt, reply = path.with_name("prompt.md"), path.with_name("reply.md")
-        if not _text(reply):
+        try:
             entry = json.loads(path.read_bytes())
-            yield Waiting(Path(entry["spec"]), entry["request"], prompt, reply)
+            waiting = Waiting(Path(entry["spec"]), str(entry["request"]), prompt, reply)
+            if not _text(reply):
+                yield waiting
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another build took it away, or nobody can say what it waits for
 
 
 def done(folder: Path, request: str) -> None:
