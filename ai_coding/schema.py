@@ -10,7 +10,7 @@ from ai_coding import toml
 from ai_coding.diagnostic import Diagnostic, Span, error
 
 STRATEGIES = ("direct",)
-CRITICS = ("syntax", "flake8", "interface", "tests")
+CRITICS = ("syntax", "flake8", "style", "interface", "tests")
 
 
 def _texts(value: object) -> bool:
