@@ -37,6 +37,7 @@ def test_the_original_format(tmp_path: Path) -> None:
     assert plain == Spec(path, "a", python, {"": "Do it."}, specs={"wire": "one"}, hints={"h": "two"}, inputs=(path,))
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert spec.load(path)[0] == plain == spec.load(tmp_path / ".." / tmp_path.name / "x.toml")[0]
+    assert load(tmp_path, text.replace("[project]", 'description = "says hi"\n[project]')).description == "says hi"
     assert load(tmp_path, text.replace(".py", "pyw")).language == replace(python, extension="pyw")
     assert load(tmp_path, text.replace("Python", "Ada 95")).language == Language("Ada 95", "py")
 
