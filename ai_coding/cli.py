@@ -1,204 +1,326 @@
-"""The command line. In: arguments and the environment. Out: an exit code.
+"""The command line: arguments and the environment become a call of the compiler, and that an exit code.
 
-Everything heavy is imported where it is used. Exit codes: 0 done; 1 the program did not pass; 2 the requirement file or
-the command line is wrong; 3 the provider failed; 4 waiting for replies; 130 interrupted.
+In: the words of a command line, the environment, the current folder.
+Out: lines (or JSON) on standard output, what is wrong on standard error, and an exit code.
 """
 
-import argparse
+from __future__ import annotations
+
 import json
 import os
 import sys
-from collections.abc import Generator, Sequence
+from argparse import Namespace
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from io import UnsupportedOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ai_coding import __version__, arguments, journal
 
 if TYPE_CHECKING:
-    from ai_coding.ir import Event, Settings, Spec
+    from ai_coding.ir import Event, Outcome, Request, Settings, Spec
     from ai_coding.progress import Reader
 
-End = TypeVar("End")
-CODES = {"built": 0, "locked": 0, "current": 0, "failed": 1, "invalid": 2, "provider": 3, "waiting": 4}
-VARIABLES = ("OPENAI_API_KEY", "OPENAI_API_URL", "GROQ_API_KEY", "GROQ_BASE_URL")
+_Result = TypeVar("_Result")
+_CODES = {"built": 0, "locked": 0, "current": 0, "failed": 1, "invalid": 2, "provider": 3, "waiting": 4}
+_GONE = 1
+_INVALID = 2
+_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] not in arguments.COMMANDS and words[0] not in ("-h", "--help", "--version"):
-        words.insert(0, "build")
-    args = arguments.parser().parse_args(words)
+    """Run one command line (default: the process's); returns the exit code."""
     try:
-        run = {"build": _build, "check": _check, "show": _show, "status": _status, "pending": _pending, "self": _self}
-        code = run[args.command](args)
-        sys.stdout.flush()  # here and not at the exit, where a reader that is gone could not be caught
-        return code
-    except KeyboardInterrupt:
-        print("\ninterrupted: what was answered is kept, the next build goes on from there", file=sys.stderr)
-        return 130
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        except KeyboardInterrupt:
+            # The terminal has shown ^C, so the line begins after a line break.
+            print("\ninterrupted; what was answered is kept", file=sys.stderr)
+            return _INTERRUPTED
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _silence()
+        return _GONE
+
+
+def _silence() -> None:
+    """Lead standard output to the null device, so that the interpreter's last flush finds a reader."""
+    try:
+        target = sys.stdout.fileno()
+    except UnsupportedOperation:
+        return  # A stream in memory: the interpreter has nothing to flush into a pipe.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, target)
+    os.close(null)
+
+
+def _run(words: list[str]) -> int:
+    if words and words[0] not in {*arguments.COMMANDS, "-h", "--help", "--version"}:
+        words = ["build", *words]
+    options = arguments.parser().parse_args(words)
+    commands = {
+        "build": _build,
+        "check": _check,
+        "show": _show,
+        "status": _status,
+        "pending": _pending,
+        "self": _self,
+    }
+    return commands[words[0]](options)
+
+
+def _option(options: Namespace, *names: str) -> Any:
+    """The first of these values that was given, else None: not every command has every option."""
+    return next((value for name in names if (value := getattr(options, name, None))), None)
+
+
+def _json(options: Namespace) -> bool:
+    return bool(options.format == "json")
+
+
+def _files(options: Namespace) -> list[Path]:
+    """The requirement files: of the values of the commands that have them, only they are a list."""
+    lists = (value for value in vars(options).values() if isinstance(value, (list, tuple)))
+    return [Path(word) for words in lists for word in words]
 
 
 def _journal() -> Path:
-    if folder := os.environ.get("AI_CODING_JOURNAL"):
+    folder = os.environ.get("AI_CODING_JOURNAL")
+    if folder:
         return Path(folder).absolute()
     from platformdirs import user_cache_path
 
-    return user_cache_path("ai_coding")
+    return user_cache_path("ai_coding").absolute()
 
 
-def _settings(args: argparse.Namespace, pinned: str, out: Path) -> "Settings":
-    """What the command line, the requirement file (pinned is its model) and the environment say, in this order."""
-    from ai_coding.ir import Settings
-
-    env = {name: value for name in VARIABLES if (value := os.environ.get(name))}
-    if "OPENAI_API_URL" not in env and (url := os.environ.get("OPENAI_BASE_URL")):
-        env["OPENAI_API_URL"] = url
-    model = args.model or pinned or os.environ.get("AI_CODING_MODEL", "")
-    if not model and ("OPENAI_API_KEY" in env or "OPENAI_API_URL" in env):
-        model = "openai:" + (os.environ.get("OPENAI_API_MODEL") or "gpt-5")
-    elif not model and "GROQ_API_KEY" in env:
-        model = "groq:openai/gpt-oss-20b"
-    flags = {name: getattr(args, name, False) is True for name in ("locked", "anew", "force")}
-    unsafe, attempts = getattr(args, "unsafe_sandbox", False), getattr(args, "attempts", 0)
-    return Settings(_journal(), out.absolute(), model, attempts, unsafe=unsafe, env=env, **flags)
+def _out(options: Namespace, spec: Spec | None) -> Path:
+    chosen = _option(options, "out", "output") or (spec.output if spec else None) or Path()
+    return Path(chosen).absolute()
 
 
-def _for(args: argparse.Namespace, spec: "Spec") -> "Settings":
-    return _settings(args, spec.model, args.out or spec.output or Path())
+def _environment() -> dict[str, str]:
+    """The keys and addresses of providers that are set."""
+    names = ("OPENAI_API_KEY", "OPENAI_API_URL", "GROQ_API_KEY", "GROQ_BASE_URL")
+    values = {name: os.environ.get(name, "") for name in names}
+    values["OPENAI_API_URL"] = values["OPENAI_API_URL"] or os.environ.get("OPENAI_BASE_URL", "")
+    return {name: value for name, value in values.items() if value}
 
 
-def _load(args: argparse.Namespace) -> "tuple[list[Spec], int]":
-    """The valid requirement files; diagnostics of the others are printed, and make the exit code 2."""
+def _default_model(env: dict[str, str]) -> str:
+    """The model that the environment stands for, or nothing."""
+    chosen = os.environ.get("AI_CODING_MODEL")
+    if chosen:
+        return chosen
+    if "OPENAI_API_KEY" in env or "OPENAI_API_URL" in env:
+        return "openai:" + (os.environ.get("OPENAI_API_MODEL") or "gpt-5")
+    return "groq:openai/gpt-oss-20b" if "GROQ_API_KEY" in env else ""
+
+
+def _settings(options: Namespace, spec: Spec | None) -> Settings:
+    from ai_coding import ir
+
+    env = _environment()
+    return ir.Settings(
+        journal=_journal(),
+        out=_out(options, spec),
+        model=_option(options, "model") or (spec.model if spec else "") or _default_model(env),
+        attempts=_option(options, "attempts") or 0,
+        locked=bool(_option(options, "locked")),
+        anew=bool(_option(options, "anew")),
+        force=bool(_option(options, "force")),
+        unsafe=bool(_option(options, "unsafe_sandbox", "unsafe")),
+        env=env,
+    )
+
+
+def _loaded(options: Namespace, paths: Sequence[Path]) -> tuple[list[Spec], int]:
+    """The valid units and the exit code so far; faults are told."""
     from dataclasses import asdict
 
-    from ai_coding import progress, workspace
+    from ai_coding import diagnostic, progress, workspace
 
-    specs, found = workspace.load(args.specs)
-    for diagnostic in found if args.format == "json" else ():
-        print(json.dumps({"event": "diagnostic", **asdict(diagnostic)}))
-    if args.format == "text":
-        progress.show(found)
-    return specs, 2 if found else 0
+    specs, faults = workspace.load(paths)
+    if _json(options):
+        for fault in faults:
+            print(json.dumps({"event": "diagnostic", **asdict(fault)}))
+    else:
+        progress.show(faults)
+    return specs, _INVALID if diagnostic.errors(faults) else 0
 
 
-def _build(args: argparse.Namespace) -> int:
-    folder, plain, out = _journal(), not (args.anew or args.force or args.format == "json"), args.out or Path()
-    fresh = {path: name for path in args.specs if plain and (name := journal.fresh(folder, path, out, __version__))}
-    for name in fresh.values() if not args.quiet else ():
-        print(f"{name}: up to date")
-    args.specs = [path for path in args.specs if path not in fresh]
-    if not args.specs:
-        return 0
-    from ai_coding import progress, schedule
+def _reader(options: Namespace) -> Reader:
+    from ai_coding import progress
 
-    specs, code = _load(args)
-    reader: progress.Reader = progress.Json() if args.format == "json" else progress.Text(args.verbose, args.quiet)
-    builds = schedule.build([(spec, _for(args, spec)) for spec in specs], args.jobs)
-    for spec, outcome in zip(specs, _follow(builds, reader), strict=True):
-        reader.outcome(spec.path.name, outcome)
-        code = max(code, CODES[outcome.status])
+    if _json(options):
+        return progress.Json()
+    return progress.Text(bool(_option(options, "verbose")), bool(_option(options, "quiet")))
+
+
+def _followed(events: Generator[Event, None, _Result], reader: Reader) -> _Result:
+    """What the events return at their end; the reader gets each and is closed however that ends."""
+    with closing(reader), closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: _Result = end.value
+                return result
+            reader.event(event)
+
+
+def _concluded(reader: Reader, ends: Iterable[tuple[str, Outcome]]) -> int:
+    """Give the reader the outcomes by name; returns the highest of their exit codes."""
+    code = 0
+    for name, outcome in ends:
+        reader.outcome(name, outcome)
+        code = max(code, _CODES[outcome.status])
     return code
 
 
-def _follow(steps: "Generator[Event, None, End]", reader: "Reader") -> "End":
-    """What steps end with; reader is told of each."""
-    try:
-        while True:
-            reader.event(next(steps))
-    except StopIteration as done:
-        ended: End = done.value
-        return ended
-    finally:
-        reader.close()
+def _changed(options: Namespace) -> list[Path]:
+    """The paths that have to be loaded; the others are answered."""
+    paths = _files(options)
+    if options.anew or options.force or _json(options):
+        return paths
+    folder, out = _journal(), _out(options, None)
+    changed = []
+    for path in paths:
+        program = journal.fresh(folder, path, out, __version__)
+        if not program:
+            changed.append(path)
+        elif not _option(options, "quiet"):
+            print(f"{program}: up to date")
+    return changed
 
 
-def _check(args: argparse.Namespace) -> int:
+def _build(options: Namespace) -> int:
+    paths = _changed(options)
+    if not paths:
+        return 0
+    specs, code = _loaded(options, paths)
+    if not specs:
+        return code
+    from ai_coding import schedule
+
+    reader = _reader(options)
+    units = [(spec, _settings(options, spec)) for spec in specs]
+    outcomes = _followed(schedule.build(units, options.jobs), reader)
+    names = [spec.path.name for spec in specs]
+    return max(code, _concluded(reader, zip(names, outcomes, strict=True)))
+
+
+def _check(options: Namespace) -> int:
     from ai_coding.diagnostic import count
 
-    specs, code = _load(args)
-    if args.format == "text":
+    specs, code = _loaded(options, _files(options))
+    if not _json(options):
         for spec in specs:
             requirements, tests = count(len(spec.requirements), "requirement"), count(len(spec.tests), "test")
             print(f"{spec.path.name}: fine; {requirements}, {tests}")
     return code
 
 
-def _show(args: argparse.Namespace) -> int:
-    from ai_coding import compiler, prompt
-    from ai_coding.backends.manual import rendered
-
-    specs, code = _load(args)
-    for spec in specs:
-        requests = compiler.requests(spec, _for(args, spec))
-        if not requests:
-            print(f"{spec.path.name}: nothing to ask", file=sys.stderr)
-        for request in requests:
-            count = prompt.tokens(request.messages)
-            if args.format == "json":
-                messages = [{"role": m.role, "text": m.text} for m in request.messages]
-                about = {"spec": str(spec.path), "request": request.digest, "model": request.model, "tokens": count}
-                print(json.dumps(about | {"messages": messages}))
-            else:
-                print(rendered(request))
-                print(f"{spec.path.name}: about {count:,} tokens, for {request.model or 'no model'}", file=sys.stderr)
-    return code
-
-
-def _status(args: argparse.Namespace) -> int:
+def _status(options: Namespace) -> int:
     from ai_coding import compiler
 
-    specs, code = _load(args)
+    specs, code = _loaded(options, _files(options))
     for spec in specs:
-        words = compiler.status(spec, _for(args, spec))
-        print(
-            json.dumps({"spec": str(spec.path), "status": words})
-            if args.format == "json"
-            else f"{spec.path.name}: {words}"
-        )
+        words = compiler.status(spec, _settings(options, spec))
+        if _json(options):
+            print(json.dumps({"spec": str(spec.path), "status": words}))
+        else:
+            print(f"{spec.path.name}: {words}")
     return code
 
 
-def _pending(args: argparse.Namespace) -> int:
+def _show(options: Namespace) -> int:
+    from ai_coding import compiler
+
+    specs, code = _loaded(options, _files(options))
+    for spec in specs:
+        requests = compiler.requests(spec, _settings(options, spec))
+        for request in requests:
+            _show_request(options, spec, request)
+        if not requests:
+            print(f"{spec.path.name}: nothing to ask", file=sys.stderr)
+    return code
+
+
+def _show_request(options: Namespace, spec: Spec, request: Request) -> None:
+    from ai_coding import prompt
+    from ai_coding.backends import manual
+
+    tokens = prompt.tokens(request.messages)
+    if _json(options):
+        row = {
+            "spec": str(spec.path),
+            "request": request.digest,
+            "model": request.model,
+            "tokens": tokens,
+            "messages": [{"role": message.role, "text": message.text} for message in request.messages],
+        }
+        print(json.dumps(row))
+    else:
+        print(manual.rendered(request))
+        model = request.model or "no model"
+        print(f"{spec.path.name}: about {tokens:,} tokens, for {model}", file=sys.stderr)
+
+
+def _pending(options: Namespace) -> int:
     from dataclasses import asdict
 
     from ai_coding.backends import manual
 
-    found = [{key: str(value) for key, value in asdict(w).items()} for w in manual.pending(_journal())]
-    if args.format == "json":
-        print(json.dumps(found, indent=2))
-    for row in found if args.format == "text" else ():
-        print(f"{row['spec']}\n  prompt  {row['prompt']}\n  reply   {row['reply']}")
+    found = list(manual.pending(_journal()))
+    if _json(options):
+        print(json.dumps([{name: str(value) for name, value in asdict(waiting).items()} for waiting in found]))
+    else:
+        for waiting in found:
+            print(f"{waiting.spec}\n  prompt  {waiting.prompt}\n  reply   {waiting.reply}")
     return 0
 
 
-def _self(args: argparse.Namespace) -> int:
-    from ai_coding import bootstrap, progress, proof
+def _self(options: Namespace) -> int:
+    from ai_coding import proof
 
     root = Path.cwd()
     if not (root / proof.SELF).is_file():
-        print(f"ai_coding self: there is no {proof.SELF} here: run it at the top of the source tree", file=sys.stderr)
-        return 2
-    reader: progress.Reader = progress.Json() if args.format == "json" else progress.Text(args.verbose, args.quiet)
-    if args.check:
-        found = proof.check(root)
-        progress.show(found.problems)
-        if args.format == "json":
-            print(json.dumps({"units": found.units, "problems": len(found.problems), "lines": dict(found.counts)}))
-        else:
-            print(f"{found.units} modules, {len(found.problems)} problems")
-            for kind, number in found.counts.items():
-                print(f"{number:7,} lines {kind}")
-        return 1 if found.problems else 0
-    plan = bootstrap.Plan(args.anew, args.notes, args.dry_run, args.jobs)
-    ended = _follow(bootstrap.rebuild(root, _settings(args, "", root), plan), reader)
-    if isinstance(ended, list):
-        bad = [(spec, outcome) for spec, outcome in ended if CODES[outcome.status]]
-        for spec, outcome in bad:
-            reader.outcome(spec.path.name, outcome)
-        return max(CODES[outcome.status] for _, outcome in bad)
-    reader.outcome("ai_coder.toml", ended)
-    return CODES[ended.status]
+        print(f"{proof.SELF.as_posix()}: not found in the current folder, {root}", file=sys.stderr)
+        return _INVALID
+    return _prove(options, root) if options.check else _rebuild(options, root)
+
+
+def _prove(options: Namespace, root: Path) -> int:
+    from ai_coding import progress, proof
+
+    found = proof.check(root)
+    progress.show(found.problems)
+    problems = len(found.problems)
+    if _json(options):
+        print(json.dumps({"units": found.units, "problems": problems, "lines": dict(found.counts)}))
+    else:
+        print(f"{found.units} modules, {problems} problems")
+        for kind, number in found.counts.items():
+            print(f"{number:7,} lines {kind}")
+    return 1 if problems else 0
+
+
+def _rebuild(options: Namespace, root: Path) -> int:
+    from dataclasses import replace
+
+    from ai_coding import bootstrap, proof
+
+    plan = bootstrap.Plan(
+        anew=options.anew,
+        notes=_option(options, "notes") or "",
+        dry=bool(_option(options, "dry_run")),
+        jobs=options.jobs,
+    )
+    settings = replace(_settings(options, None), out=root, anew=False, force=False)
+    reader = _reader(options)
+    result = _followed(bootstrap.rebuild(root, settings, plan), reader)
+    if not isinstance(result, list):
+        return _concluded(reader, [(proof.SELF.name, result)])
+    return _concluded(reader, [(spec.path.name, outcome) for spec, outcome in result if _CODES[outcome.status]])

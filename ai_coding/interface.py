@@ -1,106 +1,176 @@
-"""Interfaces: the public names that others may rely on.
+"""What a program lacks of the names that others rely on.
 
-In: Python text that shows the names a unit offers, and a program. Out: diagnostics for what the program does not offer.
+Python is read with `ast`, never run; of a program only the entry file counts. Texts come from models and may be
+nested as deep as the parser allows, so everything here walks with a list of what is pending instead of recursion.
+
+In: the text of an interface and a program; or a program before and after a change, and the text of that change.
+Out: diagnostics for names that are missing, of another kind or with other parameters; or for public names that
+are gone.
 """
 
 import ast
+import warnings
 
 from ai_coding.diagnostic import Diagnostic, Span, error
 from ai_coding.ir import Program
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Imported = ast.Import | ast.ImportFrom
+# What defines a name: the statement, or for assignments the very name that is stored to.
+_Definition = ast.stmt | ast.expr
 
 
 def differences(interface: str, program: Program) -> list[Diagnostic]:
-    """What the program's entry file lacks of a Python interface: names, kinds, parameters, fields of classes."""
-    try:
-        wanted = ast.parse(interface).body
-    except (SyntaxError, ValueError):
+    """What program lacks of interface."""
+    wanted = _names(interface)
+    if wanted is None:
         return [Diagnostic("warning", "interface-unreadable", "the interface is not Python: it is not checked")]
-    actual = _body(program)
-    if actual is None:
+    found = _offered(program)
+    if found is None:
         return [error("interface-unreadable", "the program is not Python", Span(program.entry))]
-    found = list[Diagnostic]()
-    _compare(wanted, actual, "", program.entry, found)
-    return found
+    result: list[Diagnostic] = []
+    pending = _pairs("", wanted, found)
+    while pending:
+        name, want, have = pending.pop()
+        result += _problems(name, want, have, program.entry)
+        if isinstance(want, ast.ClassDef) and isinstance(have, ast.ClassDef):
+            pending += _pairs(f"{name}.", _defined(want.body), _defined(have.body))
+    return result
 
 
 def lost(old: Program, new: Program, changes: str) -> list[Diagnostic]:
-    """Public names that new no longer has although changes, what was asked for, do not mention them."""
-    before, after = _body(old), _body(new)
-    if before is None or after is None:  # other critics say what is wrong with it
+    """Public names that went unasked."""
+    before, after = _offered(old), _offered(new)
+    if before is None or after is None:
         return []
-    gone = sorted(_public(before) - _public(after))
-    help = "only what the change asks for may go: put it back"
-    names = [name for name in gone if name not in changes]
-    return [error("public-name-lost", f"the public name `{name}` is gone", Span(new.entry), help) for name in names]
+    return [
+        error(
+            "public-name-lost",
+            f"the public name `{name}` is gone",
+            Span(new.entry),
+            "only what the change asks for may go: put it back",
+        )
+        for name in sorted(_public(before) - _public(after))
+        if name not in changes
+    ]
 
 
-def _body(program: Program) -> list[ast.stmt] | None:
-    """What its entry file holds; None if that is not Python, or is nested too deep for the parser."""
+def _offered(program: Program) -> dict[str, _Definition] | None:
+    """What the entry file defines, None if it is unreadable. Without that file a program offers nothing."""
+    return _names(program.files.get(program.entry, ""))
+
+
+def _names(text: str) -> dict[str, _Definition] | None:
+    """What a module of this text defines at its top level, None if it is unreadable."""
     try:
-        return ast.parse(program.files[program.entry]).body
+        with warnings.catch_warnings():
+            # A doubtful escape is neither to be printed nor, where warnings are errors, to be refused.
+            warnings.simplefilter("ignore")
+            module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    return _defined(module.body)
 
 
-def _public(body: list[ast.stmt]) -> set[str]:
-    names = _names(body).items()
-    return {name for name, node in names if not name.startswith("_") and not isinstance(node, Imported)}
+def _defined(body: list[ast.stmt]) -> dict[str, _Definition]:
+    """The names that a body defines, in order, each with its last definition."""
+    names: dict[str, _Definition] = {}
+    pending = body[::-1]
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, ast.If):
+            pending += (statement.body + statement.orelse)[::-1]
+        elif isinstance(statement, (ast.Try, ast.TryStar)):
+            pending += (statement.body + statement.orelse + statement.finalbody)[::-1]
+        else:
+            names.update(_bound(statement))
+    return names
 
 
-def _names(body: list[ast.stmt]) -> dict[str, ast.stmt]:
-    """What a body defines, also below `if` and `try`."""
-    found: dict[str, ast.stmt] = {}
-    ahead = body[::-1]
-    while ahead:  # no recursion: a chain of `elif` nests as deep as it is long
-        node = ahead.pop()
-        if isinstance(node, Function | ast.ClassDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [t for target in targets for t in ast.walk(target) if isinstance(t, ast.Name)]
-            found |= {name.id: node for name in names if isinstance(name.ctx, ast.Store)}
-        elif isinstance(node, Imported):
-            found |= {alias.asname or alias.name: node for alias in node.names}
-        elif isinstance(node, ast.If | ast.Try):
-            ahead += [*node.body, *node.orelse, *getattr(node, "finalbody", [])][::-1]
-    return found
+def _bound(statement: ast.stmt) -> dict[str, _Definition]:
+    """The names that a single statement defines."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name: statement}
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        # `import a.b` defines `a`; which names a star brings cannot be seen.
+        return {
+            alias.asname or alias.name.partition(".")[0]: statement for alias in statement.names if alias.name != "*"
+        }
+    if isinstance(statement, ast.Assign):
+        return _stored(statement.targets)
+    if isinstance(statement, ast.AnnAssign):
+        return _stored([statement.target])
+    return {}
 
 
-def _compare(wanted: list[ast.stmt], actual: list[ast.stmt], prefix: str, entry: str, found: list[Diagnostic]) -> None:
-    have = _names(actual)
-    for name, node in _names(wanted).items():
-        other, full = have.get(name), prefix + name
-        line = getattr(other, "lineno", 0)
-        if other is None:
-            found.append(error("interface-missing", f"the interface has `{full}`, the program does not", Span(entry)))
-        elif isinstance(other, Imported):
-            continue
-        elif isinstance(node, ast.ClassDef):
-            if isinstance(other, ast.ClassDef):
-                _compare(node.body, other.body, full + ".", entry, found)
-            else:
-                found.append(error("interface-kind", f"`{full}` has to be a class", Span(entry, line)))
-        elif isinstance(node, Function):
-            if not isinstance(other, Function):
-                found.append(error("interface-kind", f"`{full}` has to be a function", Span(entry, line)))
-            elif _signature(node) != _signature(other):
-                message = f"`{full}` has to take {_signature(node)}, it takes {_signature(other)}"
-                found.append(error("interface-signature", message, Span(entry, line)))
+def _stored(targets: list[ast.expr]) -> dict[str, _Definition]:
+    """The names that an assignment to these targets stores to."""
+    names: dict[str, _Definition] = {}
+    pending = targets[::-1]
+    while pending:
+        target = pending.pop()
+        if isinstance(target, ast.Name):
+            names[target.id] = target
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            pending += target.elts[::-1]
+        elif isinstance(target, ast.Starred):
+            pending.append(target.value)
+    return names
 
 
-def _signature(node: Function) -> str:
-    """Names, kinds and presence of defaults; annotations are the type checker's business."""
-    names = node.args
-    spec = ast.arguments(
-        posonlyargs=[ast.arg(a.arg) for a in names.posonlyargs],
-        args=[ast.arg(a.arg) for a in names.args],
-        vararg=names.vararg and ast.arg(names.vararg.arg),
-        kwonlyargs=[ast.arg(a.arg) for a in names.kwonlyargs],
-        kw_defaults=[d and ast.Constant(...) for d in names.kw_defaults],
-        kwarg=names.kwarg and ast.arg(names.kwarg.arg),
-        defaults=[ast.Constant(...) for _ in names.defaults],
-    )
-    return ("async " if isinstance(node, ast.AsyncFunctionDef) else "") + f"({ast.unparse(spec)})"
+def _public(names: dict[str, _Definition]) -> set[str]:
+    """Those names that others may rely on."""
+    return {
+        name
+        for name, definition in names.items()
+        if not name.startswith("_") and not isinstance(definition, (ast.Import, ast.ImportFrom))
+    }
+
+
+def _pairs(
+    prefix: str, wanted: dict[str, _Definition], found: dict[str, _Definition]
+) -> list[tuple[str, _Definition, _Definition | None]]:
+    """Full name, what is wanted and what is there, the first name last: they are taken from the end."""
+    return [(prefix + name, definition, found.get(name)) for name, definition in wanted.items()][::-1]
+
+
+def _problems(name: str, wanted: _Definition, found: _Definition | None, entry: str) -> list[Diagnostic]:
+    """What is wrong with one name, without what is inside of classes."""
+    if found is None:
+        return [error("interface-missing", f"the interface has `{name}`, the program does not", Span(entry))]
+    if isinstance(found, (ast.Import, ast.ImportFrom)):
+        return []
+    span = Span(entry, found.lineno)
+    if isinstance(wanted, ast.ClassDef) and not isinstance(found, ast.ClassDef):
+        return [error("interface-kind", f"`{name}` has to be a class", span)]
+    if not isinstance(wanted, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return []
+    if not isinstance(found, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [error("interface-kind", f"`{name}` has to be a function", span)]
+    expected, actual = _signature(wanted), _signature(found)
+    if expected == actual:
+        return []
+    return [error("interface-signature", f"`{name}` has to take {expected}, it takes {actual}", span)]
+
+
+def _signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """The parameters as source, without annotations and values of defaults: equal if and only if calls are alike."""
+    arguments = function.args
+    positional = arguments.posonlyargs + arguments.args
+    required = len(positional) - len(arguments.defaults)
+    shown = [_parameter(argument, index >= required) for index, argument in enumerate(positional)]
+    if arguments.posonlyargs:
+        shown.insert(len(arguments.posonlyargs), "/")
+    if arguments.vararg is not None:
+        shown.append(f"*{arguments.vararg.arg}")
+    elif arguments.kwonlyargs:
+        shown.append("*")
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
+        shown.append(_parameter(argument, default is not None))
+    if arguments.kwarg is not None:
+        shown.append(f"**{arguments.kwarg.arg}")
+    prefix = "async " if isinstance(function, ast.AsyncFunctionDef) else ""
+    return f"{prefix}({', '.join(shown)})"
+
+
+def _parameter(argument: ast.arg, has_default: bool) -> str:
+    """One parameter as source, its default as `...`."""
+    return f"{argument.arg}=..." if has_default else argument.arg

@@ -1,12 +1,14 @@
 """What flows through the compiler: frozen data, no behaviour but digests.
 
-In: nothing. Out: Spec, Request, Reply, Program, Verdict, Event, Outcome, and the two needs of a strategy.
+In: the values that the other modules put into the fields; for `digest`, bytes or anything that JSON can hold.
+Out: frozen dataclasses that are equal if their fields are, and digests that never change, since locks and journals rest
+on them. What JSON cannot hold has no digest: that is a TypeError.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,17 @@ from ai_coding.diagnostic import Diagnostic
 
 def digest(value: object) -> str:
     """`sha256:…` of bytes as they are, of anything else as canonical JSON (sorted keys, ASCII, no blanks)."""
-    if not isinstance(value, bytes):
-        value = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-    return "sha256:" + hashlib.sha256(value).hexdigest()
+    content = value if isinstance(value, bytes) else _canonical(value)
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _canonical(value: object) -> bytes:
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    except ValueError as problem:
+        # json reports a value that contains itself so; for callers it is one more value that cannot be written.
+        raise TypeError(f"not writable as JSON: {problem}") from problem
+    return text.encode("ascii")
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class Spec:
 
     @property
     def entry(self) -> str:
-        """The path of the program's file."""
+        """The path of the program's file: name, a dot, the language's extension."""
         return f"{self.name}.{self.language.extension}"
 
 
@@ -128,6 +138,8 @@ class Program:
 
     @property
     def digest(self) -> str:
+        """R3."""
+        # json writes only dicts as objects, and files may be any mapping.
         return digest(["program/1", self.entry, dict(self.files)])
 
 
@@ -151,7 +163,18 @@ class Request:
 
     @property
     def digest(self) -> str:
-        return digest({"version": "request/1", **asdict(self)})
+        """R4."""
+        # Spelled out rather than taken from the dataclass, so that the format is visible where it must not change.
+        return digest(
+            {
+                "version": "request/1",
+                "model": self.model,
+                "take": self.take,
+                "parameters": dict(self.parameters),
+                "messages": [{"role": message.role, "text": message.text} for message in self.messages],
+                "tools": self.tools,
+            }
+        )
 
 
 @dataclass(frozen=True)

@@ -1,83 +1,122 @@
-"""Spec -> the messages of a request. In: a Spec, a program to start from, what is wrong. Out: rendered templates."""
+"""Renders what a request tells a model: two messages, from the hand-written templates in `ai_coding/prompts`.
 
-import difflib
+In: a Spec, the program so far if there is one, what changed in the requirements, and the problems to mend.
+Out: the system and the user message, the same bytes for the same input, since requests are found by digest.
+"""
+
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any
-
-import jinja2
+from difflib import unified_diff
 
 from ai_coding.diagnostic import Diagnostic
 from ai_coding.ir import Message, Program, Spec, Test
 
 
 def generate(spec: Spec, base: Program | None = None, changes: str = "") -> tuple[Message, ...]:
-    """The first question: write the program, or change base as changes (a diff of the requirements) ask for."""
-    return _render(spec, base, changes, ())
+    "system, user."
+    return _messages(spec, base, (), changes)
 
 
 def repair(
     spec: Spec, program: Program | None, problems: Sequence[Diagnostic], changes: str = ""
 ) -> tuple[Message, ...]:
-    """Ask for a better program: what is wrong with this one, or with a reply that could not be read.
-
-    changes: the diff of the requirements that program does not follow yet.
-    """
-    return _render(spec, program, changes, problems)
+    "Same."
+    return _messages(spec, program, problems, changes)
 
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
-    """What changed between two tables of requirement texts, as a diff for a model to read."""
-    parts = list[str]()
+    "What changed between two tables of texts."
+    lines: list[str] = []
     for key in sorted({*old, *new}):
         before, after = old.get(key, ""), new.get(key, "")
         if before != after:
-            parts += difflib.unified_diff(before.splitlines(), after.splitlines(), key, key, lineterm="", n=2)
-    return "\n".join(parts)
+            old_lines, new_lines = _compared(before, after)
+            lines.extend(unified_diff(old_lines, new_lines, key, key, n=2, lineterm=""))
+    return "\n".join(lines)
 
 
 def fenced(text: str, info: str = "") -> str:
-    """text in a fence that is longer than any inside."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=3)
+    "Fenced by a backtick more than its longest run of 3 or more has, 4 at least."
+    longest = max((len(run) for run in re.findall("`{3,}", text)), default=3)
     fence = "`" * (longest + 1)
-    return f"{fence}{info}\n{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{fence}"
+    newline = "" if not text or text.endswith("\n") else "\n"
+    return f"{fence}{info}\n{text}{newline}{fence}"
 
 
 def tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens messages have: source code measures 2.5 to 4.3 characters a token."""
+    "About how many: a third of all characters, rounded down."
     return sum(len(message.text) for message in messages) // 3
 
 
-def _shown(test: Test) -> str:
-    """One line about a test; the template shows its longer parts."""
-    run = f"`{test.command}`" if test.command else f"run with the arguments `{shlex.join(test.args)}`"
-    run = run if test.args or test.command else "run without arguments"
-    env = f", environment {dict(test.env)}" if test.env else ""
-    rules = [f"exit code {test.exit_code}"]
-    for name, pattern in (("output", test.stdout_matches), ("error", test.stderr_matches)):
-        rules += [f"standard {name} matches the Python regular expression `{pattern}`"] if pattern is not None else []
-    return f"{run}{env}; expected: {', '.join(rules)}"
+def _messages(
+    spec: Spec, program: Program | None, problems: Sequence[Diagnostic], changes: str
+) -> tuple[Message, ...]:
+    # Jinja is slow to import, and most commands never ask a model.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-@cache
-def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("ai_coding", "prompts")
-    found = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters |= {"fenced": fenced, "shown": _shown, "text": lambda data: data.decode("utf-8", "replace")}
-    found.filters["ending"] = lambda text: "" if text.endswith("\n") else ", without a newline at its end"
-    found.filters["filled"] = lambda text, spec: text.replace("{entry}", spec.entry).replace("{stem}", spec.name)
-    return found
-
-
-def _render(spec: Spec, program: Program | None, changes: str, problems: Sequence[Diagnostic]) -> tuple[Message, ...]:
-    values: dict[str, Any] = {
-        "spec": spec, "program": program, "changes": changes, "problems": [{"text": str(p)} for p in problems],
-        "tests": [test for test in spec.tests if not test.held_out],
-    }  # fmt: skip
-    template = _environment().get_template
-    return (
-        Message("system", template("system.j2").render(values)),
-        Message("user", template("request.j2").render(values).strip() + "\n"),
+    environment = Environment(
+        loader=PackageLoader("ai_coding", "prompts"),
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
+    environment.filters["fenced"] = fenced
+    environment.filters["text"] = _text
+    environment.filters["ending"] = _ending
+    environment.filters["filled"] = _filled
+    environment.filters["shown"] = _shown
+    values: dict[str, object] = {
+        "spec": spec,
+        "program": program,
+        "changes": changes,
+        "problems": [{"text": str(problem)} for problem in problems],
+        "tests": [test for test in spec.tests if not test.held_out],
+    }
+    system = environment.get_template("system.j2").render(values)
+    user = environment.get_template("request.j2").render(values)
+    return Message("system", system), Message("user", user.strip() + "\n")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _ending(text: str) -> str:
+    return "" if text.endswith("\n") else ", without a newline at its end"
+
+
+def _filled(text: str, spec: Spec) -> str:
+    return text.replace("{entry}", spec.entry).replace("{stem}", spec.name)
+
+
+def _shown(test: Test) -> str:
+    expected = [f"exit code {test.exit_code}"]
+    for stream, pattern in (("output", test.stdout_matches), ("error", test.stderr_matches)):
+        if pattern is not None:
+            expected.append(f"standard {stream} matches the Python regular expression `{pattern}`")
+    environment = f", environment {dict(test.env)!r}" if test.env else ""
+    return f"{_run(test)}{environment}; expected: {', '.join(expected)}"
+
+
+def _run(test: Test) -> str:
+    if test.command:
+        return f"`{test.command}`"
+    if test.args:
+        return f"run with the arguments `{shlex.join(test.args)}`"
+    return "run without arguments"
+
+
+def _compared(old: str, new: str) -> tuple[list[str], list[str]]:
+    old_lines, new_lines = _lines(old), _lines(new)
+    if old_lines == new_lines:
+        # The texts differ in nothing but the last newline, which a diff of lines alone would not show.
+        unended = old_lines if len(old) < len(new) else new_lines
+        unended[-1] += "\n\\ No newline at end of file"
+    return old_lines, new_lines
+
+
+def _lines(text: str) -> list[str]:
+    # Not splitlines, which also splits at form feeds and the like, and loses them.
+    return text.removesuffix("\n").split("\n") if text else []

@@ -1,72 +1,134 @@
-"""Builds many units at once. In: Specs and their Settings. Out: the Events of all, and an Outcome for each.
+"""Builds many units at once: each asks as soon as a worker is free, and is judged when those it needs have ended.
 
-Every unit asks as soon as a worker is free; none is judged before the units that it uses have ended.
+Only the thread that reads the events hands out work, so nothing begins once it has left; workers run builds and report.
+
+In: units, each a Spec with its Settings, and how many of them may be at work at a time.
+Out: the events of all builds as they come and, at the end, their outcomes in the order of the units.
 """
 
-import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 
-from ai_coding.compiler import Events, compile
+from ai_coding import compiler, site
 from ai_coding.ir import Event, Outcome, Settings, Spec
 from ai_coding.lock import Lock
-from ai_coding.site import accepted, not_built
 
-Step = tuple[Path, "Outcome | None"]
+
+@dataclass(frozen=True)
+class _Run:
+    """One call of build; units are named by their index.
+
+    fresh: not yet begun, in order. parked: at their event `needs`, without a worker. builds: all that were begun.
+    inbox: what workers report, events and the units that they have let go of. stop: set when the run is left.
+    """
+
+    units: Sequence[tuple[Spec, Settings]]
+    places: Mapping[Path, int]
+    outcomes: dict[int, Outcome]
+    fresh: deque[int]
+    parked: list[int] = field(default_factory=list)
+    builds: dict[int, compiler.Events] = field(default_factory=dict)
+    inbox: SimpleQueue[Event | int] = field(default_factory=SimpleQueue)
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def build(units: Sequence[tuple[Spec, Settings]], jobs: int) -> Generator[Event, None, list[Outcome]]:
-    """Build all units, jobs at a time; the outcomes are in the order of units."""
-    events: queue.SimpleQueue[Event | Future[Step]] = queue.SimpleQueue()
-    builds: dict[Path, Events] = {spec.path: compile(spec, settings) for spec, settings in units}
-    needs = {spec.path: [need for need in spec.needs if need in builds] for spec, _ in units}
-    ended, held, stopped = dict[Path, Outcome](), list[Path](), threading.Event()
-    for spec, settings in units:  # what is not built along has to be there, before anything is asked
-        others = [need for need in spec.needs if need not in builds]
-        if missing := [not_built(need) for need in others if not isinstance(accepted(need, settings.out), Lock)]:
-            ended[spec.path] = Outcome("invalid", tuple(missing))
-
-    def advance(path: Path, answer: dict[str, str] | None) -> Step:
-        """Run one build until it ends or needs others (then its outcome is None)."""
-        build, send = builds[path], answer
-        while True:
-            try:
-                event = build.send(send)
-            except StopIteration as done:
-                return path, done.value
-            if stopped.is_set() and event.kind == "asked":
-                build.close()
-                return path, None
-            if event.kind == "needs":
-                return path, None
-            events.put(event)
-            send = None
-
+    "Builds all, jobs at a time; outcomes in the order of units."
+    run = _plan(units)
+    running: dict[int, Future[Outcome | None]] = {}
     pool = ThreadPoolExecutor(jobs)
-
-    def start(path: Path, answer: dict[str, str] | None) -> None:
-        pool.submit(advance, path, answer).add_done_callback(events.put)
-
     try:
-        for path in builds:
-            if path not in ended:
-                start(path, None)
-        while len(ended) < len(builds):
-            item = events.get()
+        while _start(run, pool, running, jobs):
+            item = run.inbox.get()
             if isinstance(item, Event):
                 yield item
                 continue
-            path, outcome = item.result()
-            if outcome:
-                ended[path] = outcome
+            outcome = running.pop(item).result()
+            if outcome is None:
+                run.parked.append(item)
             else:
-                held.append(path)
-            for waiting in [p for p in held if all(need in ended for need in needs[p])]:
-                held.remove(waiting)
-                start(waiting, {str(need): ended[need].status for need in needs[waiting]})
-    finally:  # interrupted: answers under way are kept, but nothing more is asked
-        stopped.set()
-        pool.shutdown(cancel_futures=True)
-    return [ended[spec.path] for spec, _ in units]
+                run.outcomes[item] = outcome
+    finally:
+        run.stop.set()
+        pool.shutdown()
+        # Only now does no thread run them any more; those that have ended do not mind.
+        for steps in run.builds.values():
+            steps.close()
+    # Units that need each other, which no valid requirement files do, are a KeyError here and not an endless wait.
+    return [run.outcomes[index] for index in range(len(units))]
+
+
+def _plan(units: Sequence[tuple[Spec, Settings]]) -> _Run:
+    """The run before its first step: units that need what is neither there nor built along have ended already."""
+    places = {spec.path: index for index, (spec, _) in enumerate(units)}
+    outside = {(need, settings.out) for spec, settings in units for need in spec.needs if need not in places}
+    missing = {pair for pair in outside if not isinstance(site.accepted(*pair), Lock)}
+    outcomes: dict[int, Outcome] = {}
+    for index, (spec, settings) in enumerate(units):
+        lacking = tuple(site.not_built(need) for need in spec.needs if (need, settings.out) in missing)
+        if lacking:
+            outcomes[index] = Outcome("invalid", lacking)
+    return _Run(units, places, outcomes, deque(index for index in range(len(units)) if index not in outcomes))
+
+
+def _start(run: _Run, pool: ThreadPoolExecutor, running: dict[int, Future[Outcome | None]], jobs: int) -> bool:
+    """Gives every free worker a unit, as long as there are any; says whether a worker is busy."""
+    while len(running) < jobs and (found := _next(run)) is not None:
+        index, told = found
+        running[index] = pool.submit(_work, run, index, told)
+    return bool(running)
+
+
+def _next(run: _Run) -> tuple[int, Mapping[str, str] | None] | None:
+    """A unit for a free worker, and what its build is to be sent; None if there is none at present."""
+    # What can go on comes first: judging is short, and shows early what has to be asked again.
+    for index in run.parked:
+        told = _told(run, index)
+        if told is not None:
+            run.parked.remove(index)
+            return index, told
+    if not run.fresh:
+        return None
+    first = run.fresh.popleft()
+    run.builds[first] = compiler.compile(*run.units[first])
+    return first, None
+
+
+def _told(run: _Run, index: int) -> dict[str, str] | None:
+    """How those units of the run ended that this one needs, path -> status; None while one of them has not."""
+    needs = [need for need in run.units[index][0].needs if need in run.places]
+    if any(run.places[need] not in run.outcomes for need in needs):
+        return None
+    return {str(need): run.outcomes[run.places[need]].status for need in needs}
+
+
+def _work(run: _Run, index: int, told: Mapping[str, str] | None) -> Outcome | None:
+    """Runs a build in a worker: to its end, to needs that have not ended or, once stopped, to its next question.
+
+    Returns None if the build has not ended. Whatever happens, the unit is reported after all its events.
+    """
+    steps = run.builds[index]
+    try:
+        if run.stop.is_set():
+            return None
+        while True:
+            event = steps.send(told)
+            told = None
+            if event.kind == "needs":
+                told = _told(run, index)
+                if told is None:
+                    return None
+                continue
+            run.inbox.put(event)
+            if event.kind == "asked" and run.stop.is_set():
+                return None
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
+    finally:
+        run.inbox.put(index)

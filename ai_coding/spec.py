@@ -1,12 +1,14 @@
-"""Requirement file -> Spec.
+"""Reads a requirement file and all that it names into a frozen Spec, or tells all that is wrong with it.
 
-In: the path of a TOML file, and the workspace it is a member of. Out: a frozen Spec, or Diagnostics for all its faults.
+In: the path of a requirement file, the name that diagnostics call it by, and the workspace that it belongs to, if any.
+Out: a Spec and no diagnostics, or None and every fault that was found, each with its place.
 """
 
 import difflib
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ai_coding import languages, paths, schema, toml
@@ -14,187 +16,299 @@ from ai_coding.diagnostic import Diagnostic
 from ai_coding.ir import Language, Spec, Test, Use, Workspace
 from ai_coding.schema import Faults
 
+_BUILD_KEYS = ("strategy", "attempts", "critics", "committed")
+
 
 def load(path: Path, name: str = "", workspace: Workspace | None = None) -> tuple[Spec | None, list[Diagnostic]]:
     """Read the requirement file at path; name (default: the path as given) is how diagnostics call it.
 
-    All faults are reported, not the first alone; nothing raises because of what the file holds.
+    A Spec and [], or None and all faults, not the first alone. Never raises because of what the file holds.
     """
-    values, faults = schema.read(path, name or str(path))
+    name = name or str(path)
+    path = Path(os.path.realpath(path.parent), path.name)
+    values, faults = schema.read(path, name)
     if not faults.found and "workspace" in values:
-        faults.add("is-workspace", "this is a workspace, not a unit", ("workspace",), "build it, or one of its members")
+        message = "this is a workspace, not a unit"
+        faults.add("is-workspace", message, ("workspace",), "build it, or one of its members")
     if faults.found:
         return None, faults.found
-    spec = _build(path.parent.resolve() / path.name, values, faults, workspace)
-    return (None if faults.found else spec), faults.found
+    given = _given(faults, path, values, workspace)
+    if faults.found:
+        return None, faults.found
+    return Spec(**given), []
 
 
-def inside(root: Path, relative: str, at: toml.KeyPath, faults: Faults) -> Path | None:
-    """The existing file that relative names below root; None, and a fault, if there is none or it lies elsewhere."""
+def _given(faults: Faults, path: Path, values: Mapping[str, Any], workspace: Workspace | None) -> dict[str, Any]:
+    """The fields of the Spec that are not left to their defaults; what is wrong with them is added to faults."""
+    file, project = values["file"], values.get("project", {})
+    root = workspace.root if workspace else path.parent
+    requirements = schema.texts(values, "requirements")
+    language = _language(faults, file)
+    _check_name(faults, file["name"])
+    context, context_files = _context(faults, root, project.get("context", []))
+    uses, needs = _uses(faults, path, project.get("uses", []))
+    tests, copied_files = _tests(faults, root, _rows(path, values, workspace), requirements)
+    build = _build(faults, workspace.build if workspace else {}, values.get("build", {}))
+    model = _model(faults, workspace.model if workspace else {}, values.get("model", {}))
+    inputs = [path, *(workspace.inputs if workspace else ()), *context_files, *copied_files]
+    inputs += [file_read for need in needs for file_read in (need, need.with_suffix(".lock"))]
+    return {
+        "path": path,
+        "name": file["name"],
+        "language": language,
+        "requirements": requirements,
+        "description": file.get("description", ""),
+        "specs": schema.texts(values, "specs"),
+        "hints": schema.texts(values, "hints"),
+        "interface": project.get("interface", "").strip("\n"),
+        "uses": uses,
+        "context": context,
+        "tests": tests,
+        "inputs": tuple(dict.fromkeys(inputs)),
+        "needs": needs,
+        **build,
+        **model,
+        **_surroundings(workspace),
+    }
+
+
+def _surroundings(workspace: Workspace | None) -> dict[str, Any]:
+    """The fields that only a workspace gives."""
+    if workspace is None:
+        return {}
+    return {"shared": workspace.shared, "data": workspace.data, "output": workspace.output}
+
+
+def _language(faults: Faults, file: Mapping[str, Any]) -> Language:
+    """The language that [file] asks for, with the extension that it asks for."""
+    written: str = file["language"]
+    language = languages.find(written) or languages.find(written.lower()) or Language(written, "")
+    if "extension" in file:
+        language = replace(language, extension=file["extension"].lstrip("."))
+    if not language.extension or paths.problem(f"x.{language.extension}"):
+        close = difflib.get_close_matches(written.lower(), list(languages.table()), n=1)
+        guess = f"did you mean `{close[0]}`? " if close else ""
+        message = f"no extension is known for `{written}`"
+        faults.add("unknown-language", message, ("file", "language"), guess + 'or add extension = "…" below [file]')
+    return language
+
+
+def _check_name(faults: Faults, name: str) -> None:
+    """Tell if no program can be written under this name."""
+    why = paths.problem(name)
+    if why:
+        faults.add("bad-path", f"`name` cannot be {name!r}: {why}", ("file", "name"))
+
+
+def _build(faults: Faults, around: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that [build] gives, the file's own over those around it."""
+    build = {**around, **own}
+    faults.choose("strategy", [build["strategy"]] if "strategy" in build else [], schema.STRATEGIES)
+    faults.choose("critics", list(build.get("critics", [])), schema.CRITICS)
+    return {key: _frozen(build[key]) for key in _BUILD_KEYS if key in build}
+
+
+def _model(faults: Faults, around: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that [model] gives, the file's own over those around it: its name, and all else as parameters."""
+    model = {**around, **own}
+    name: str = model.get("name", "")
+    if name.startswith("command:"):
+        message = "a requirement file cannot name a `command:` model"
+        way_out = "a command runs on your machine: give it with -m or AI_CODING_MODEL"
+        faults.add("model-not-allowed", message, ("model", "name"), way_out)
+    return {"model": name, "parameters": {key: value for key, value in model.items() if key != "name"}}
+
+
+def _frozen(value: Any) -> Any:
+    """A list as a tuple, anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _real(folder: Path, path: str) -> Path | None:
+    """Where path really is, after links, there or not; None if it is no good path or leads out of folder."""
+    if paths.problem(path):
+        return None
     try:
-        target = None if paths.problem(relative) else (root / relative).resolve()
-        if target and target.is_relative_to(root.resolve()):
-            if target.is_file():
-                return target
-            faults.add("missing-file", f"there is no file {relative!r}", at)
-        else:
-            faults.add("bad-path", f"{relative!r} leads out of the folder that this file may read", at)
-    except (OSError, RuntimeError):  # too long, or links in a circle
-        faults.add("missing-file", f"there is no file {relative!r}", at)
+        # Unlike Path.resolve, this does not raise for links in a circle: those are no files, which is told elsewhere.
+        real = Path(os.path.realpath(folder / path))
+    except ValueError:  # a NUL
+        return None
+    return real if real.is_relative_to(os.path.realpath(folder)) else None
+
+
+def _read(faults: Faults, folder: Path, path: str, at: toml.KeyPath) -> tuple[Path, bytes] | None:
+    """The real path and the bytes of the file at path below folder; None, and a fault, if it cannot be read."""
+    real = _real(folder, path)
+    if real is None:
+        faults.add("bad-path", f"{path!r} leads out of the folder that this file may read", at)
+        return None
+    try:
+        if real.is_file():
+            return real, real.read_bytes()
+    except OSError:
+        pass  # too long a path, or a file that is kept from us: for this build it is not there
+    faults.add("missing-file", f"there is no file {path!r}", at)
     return None
 
 
-def _build(path: Path, values: dict[str, Any], faults: Faults, workspace: Workspace | None) -> Spec | None:
-    """A Spec of well-shaped values; what does not fit goes to faults."""
-    file, project = values["file"], values.get("project", {})
-    build = {**(workspace.build if workspace else {}), **values.get("build", {})}
-    model = {**(workspace.model if workspace else {}), **values.get("model", {})}
-    root = workspace.root if workspace else path.parent
-    language = _language(file, faults)
-    if why := paths.problem(file["name"]):
-        faults.add("bad-path", f"`name` cannot be {file['name']!r}: {why}", ("file", "name"))
-    inputs = [path, *(workspace.inputs if workspace else ())]
-
-    def read(relative: str, at: toml.KeyPath) -> bytes:
-        target = inside(root, relative, at, faults)
-        inputs.extend([target] if target else [])
-        return target.read_bytes() if target else b""
-
-    context = {}
-    for i, relative in enumerate(project.get("context", [])):
+def _context(faults: Faults, folder: Path, listed: Sequence[str]) -> tuple[dict[str, str], list[Path]]:
+    """The texts of the listed files by their paths as written, and the files that were read."""
+    texts: dict[str, str] = {}
+    files: list[Path] = []
+    for index, path in enumerate(listed):
+        at: toml.KeyPath = ("project", "context", index)
+        found = _read(faults, folder, path, at)
+        if found is None:
+            continue
+        real, data = found
+        files.append(real)
         try:
-            context[relative] = read(relative, ("project", "context", i)).decode()
+            texts[path] = data.decode("utf-8")
         except UnicodeDecodeError:
-            faults.add("bad-encoding", f"{relative!r} is not UTF-8 text", ("project", "context", i))
-    uses, needs = _uses(path, project.get("uses", []), faults)
-    inputs += [p for need in needs for p in (need, need.with_suffix(".lock"))]
-    requirements = schema.texts(values, "requirements")
-    tests, own = [], values.get("tests", [])
-    names = [row["name"] for row in own if "name" in row]
-    given = [row for row in workspace.tests if row.get("name") not in names] if workspace else []
-    rows = [*own, *(_filled(row, path, file["name"]) for row in given)]
-    for i, row in enumerate(rows):
-        for j, key in enumerate(row.get("covers", [])):
-            if key not in requirements:
-                faults.add("unknown-requirement", f"no requirement is called {key!r}", ("tests", i, "covers", j))
-        copies = {Path(c).name: read(c, ("tests", i, "copy", j)) for j, c in enumerate(row.get("copy", []))}
-        if len(copies) < len(row.get("copy", [])):
-            faults.add("bad-path", "two files to copy have one name", ("tests", i, "copy"))
-        for key in ("files", "creates"):
-            for relative in row.get(key, {}):
-                if why := paths.problem(relative):
-                    faults.add("bad-path", f"{relative!r}: {why}", ("tests", i, key))
-        lists = {key: tuple(row[key]) for key in ("args", "covers") if key in row}
-        tests.append(Test(**{"name": f"test {i + 1}", **row, **lists, "copy": copies}))
-    names = [test.name for test in tests]
-    for i, test_name in enumerate(names):
-        if test_name in names[:i]:
-            faults.add("duplicate-test", f"two tests are called {test_name!r}", ("tests", i, "name"))
-    faults.choose("strategy", [build.get("strategy", "direct")], schema.STRATEGIES)
-    faults.choose("critics", build.get("critics", []), schema.CRITICS)
-    model_name = model.pop("name", "")
-    if model_name.startswith("command:"):
-        help = "a command runs on your machine: give it with -m or AI_CODING_MODEL"
-        faults.add("model-not-allowed", "a requirement file cannot name a `command:` model", ("model", "name"), help)
-    if faults.found or not language:
-        return None
-    return Spec(
-        path=path,
-        name=file["name"],
-        language=language,
-        requirements=requirements,
-        description=file.get("description", ""),
-        specs=schema.texts(values, "specs"),
-        hints=schema.texts(values, "hints"),
-        interface=project.get("interface", "").strip("\n"),
-        uses=uses,
-        context=context,
-        tests=tuple(tests),
-        strategy=build.get("strategy", "direct"),
-        attempts=int(build.get("attempts", Spec.attempts)),
-        critics=tuple(build.get("critics", Spec.critics)),
-        model=model_name,
-        parameters=model,
-        inputs=tuple(inputs),
-        needs=needs,
-        shared=workspace.shared if workspace else {},
-        data=workspace.data if workspace else {},
-        output=workspace.output if workspace else None,
-        committed=build.get("committed", False),
-    )
+            faults.add("bad-encoding", f"{path!r} is not UTF-8 text", at)
+    return texts, files
 
 
-def _filled(row: Mapping[str, Any], path: Path, name: str) -> dict[str, Any]:
-    """A test that a workspace gives to all: {unit} and {module} in its command and copies are this member's."""
-    words = {"{unit}": path.stem, "{module}": name.replace("/", ".").removesuffix(".__init__")}
+def _uses(faults: Faults, path: Path, listed: Sequence[str]) -> tuple[tuple[Use, ...], tuple[Path, ...]]:
+    """The units that the requirement file at path uses, and the files of these and of all that they use in turn."""
+    uses: list[Use] = []
+    needs: dict[Path, dict[str, Any]] = {}
+    this = Path(os.path.realpath(path))
+    for index, used in enumerate(listed):
+        at: toml.KeyPath = ("project", "uses", index)
+        found = _read(faults, path.parent, used, at)
+        if found is None:
+            continue
+        real = found[0]
+        _follow(real, needs)
+        use = _use(real, needs[real])
+        if use is None:
+            faults.add("no-interface", f"{used!r} has no `interface` that others may rely on", at)
+        else:
+            uses.append(use)
+        if this in needs:
+            faults.add("cycle", f"{used!r} uses this file in turn", at, "move what both need to a third")
+            break
+    return tuple(uses), tuple(dict.fromkeys([*(use.path for use in uses), *needs]))
 
-    def fill(text: str) -> str:
-        for word, value in words.items():
-            text = text.replace(word, value)
-        return text
 
-    filled = {**row}
-    if "command" in row:
-        filled["command"] = fill(row["command"])
-    if "copy" in row:
-        filled["copy"] = [fill(path) for path in row["copy"]]
+def _use(path: Path, values: Mapping[str, Any]) -> Use | None:
+    """The unit whose requirement file at path holds values, or None if it has no name or no interface."""
+    name, interface = _table(values, "file").get("name"), _table(values, "project").get("interface")
+    if isinstance(name, str) and isinstance(interface, str):
+        return Use(path, name, interface.strip("\n"))
+    return None
+
+
+def _follow(start: Path, needs: dict[Path, dict[str, Any]]) -> None:
+    """Add start and all that it uses in turn to needs, each with what it holds; no file is read twice."""
+    waiting = [start]
+    while waiting:
+        file = waiting.pop()
+        if file not in needs:
+            needs[file] = _values(file)
+            waiting += _used_by(file, needs[file])
+
+
+def _used_by(file: Path, values: Mapping[str, Any]) -> list[Path]:
+    """The real paths of what another requirement file, of which nothing is checked yet, uses below its own folder."""
+    listed = _table(values, "project").get("uses")
+    if not isinstance(listed, list):
+        return []
+    found = [_real(file.parent, path) for path in listed if isinstance(path, str)]
+    return [real for real in found if real is not None]
+
+
+def _values(file: Path) -> dict[str, Any]:
+    """What a TOML file holds; nothing if it is not there or not TOML."""
+    try:
+        return toml.parse(file, str(file))[0] if file.is_file() else {}
+    except OSError:
+        return {}
+
+
+def _table(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table called key, or an empty one if there is none."""
+    table = values.get(key)
+    return table if isinstance(table, dict) else {}
+
+
+def _rows(path: Path, values: Mapping[str, Any], workspace: Workspace | None) -> list[Mapping[str, Any]]:
+    """The rows of [[tests]]: the file's own, then those of the workspace that it does not replace by name."""
+    own: list[Mapping[str, Any]] = list(values.get("tests", []))
+    if workspace is None:
+        return own
+    replaced = {row["name"] for row in own if "name" in row}
+    module = values["file"]["name"].replace("/", ".").removesuffix(".__init__")
+    names = {"{unit}": path.name.removesuffix(".toml"), "{module}": module}
+    return [*own, *(_filled(row, names) for row in workspace.tests if row.get("name") not in replaced)]
+
+
+def _filled(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The row with the placeholders that names tells replaced in its command and in its paths to copy."""
+    filled = dict(row)
+    for placeholder, name in names.items():
+        if "command" in filled:
+            filled["command"] = filled["command"].replace(placeholder, name)
+        if "copy" in filled:
+            filled["copy"] = [path.replace(placeholder, name) for path in filled["copy"]]
     return filled
 
 
-def _language(file: dict[str, Any], faults: Faults) -> Language | None:
-    known = languages.find(file["language"])
-    extension = file.get("extension", known.extension if known else "").lstrip(".")
-    if not extension or paths.problem("x." + extension):
-        near = difflib.get_close_matches(file["language"].lower(), languages.table(), 1)
-        help = (f"did you mean `{near[0]}`? " if near else "") + 'or add extension = "…" below [file]'
-        faults.add("unknown-language", f"no extension is known for `{file['language']}`", ("file", "language"), help)
-        return None
-    row = known or Language(file["language"], extension)
-    return Language(row.name, extension, row.aliases, row.check, row.compile, row.run)
+def _tests(
+    faults: Faults, folder: Path, rows: Sequence[Mapping[str, Any]], requirements: Mapping[str, str]
+) -> tuple[tuple[Test, ...], list[Path]]:
+    """The tests that the rows describe, and the files that were read for them."""
+    tests: list[Test] = []
+    files: list[Path] = []
+    for index, row in enumerate(rows):
+        _check_covers(faults, index, row, requirements)
+        copy, read = _copied(faults, folder, index, row.get("copy", []))
+        _check_paths(faults, index, row)
+        files += read
+        given: dict[str, Any] = {"name": f"test {index + 1}"}
+        given.update((key, _frozen(value)) for key, value in row.items() if key != "copy")
+        tests.append(Test(copy=copy, **given))
+    _check_names(faults, tests)
+    return tuple(tests), files
 
 
-def _uses(path: Path, names: list[str], faults: Faults) -> tuple[tuple[Use, ...], tuple[Path, ...]]:
-    """The units that names (requirement files beside path) stand for, and the files of all that they need in turn."""
-    found, needs = list[Use](), list[Path]()
-    for i, relative in enumerate(names):
-        at: toml.KeyPath = ("project", "uses", i)
-        target = inside(path.parent, relative, at, faults)
-        values = _quick(target) if target else None
-        if target and not values:
-            faults.add("no-interface", f"{relative!r} has no `interface` that others may rely on", at)
-        if not target or not values:
-            continue
-        found.append(Use(target, values["file"]["name"], values["project"]["interface"].strip("\n")))
-        needs.append(target)
-        ahead = [target]
-        while ahead:
-            here = ahead.pop()
-            for need in _further(here):
-                if need == path.resolve():
-                    faults.add("cycle", f"{relative!r} uses this file in turn", at, "move what both need to a third")
-                    return tuple(found), tuple(needs)
-                if need not in needs:
-                    needs.append(need)
-                    ahead.append(need)
-    return tuple(found), tuple(needs)
+def _check_covers(faults: Faults, index: int, row: Mapping[str, Any], requirements: Mapping[str, str]) -> None:
+    """Tell what the row covers that is no requirement."""
+    for place, covered in enumerate(row.get("covers", [])):
+        if covered not in requirements:
+            message = f"no requirement is called {covered!r}"
+            faults.add("unknown-requirement", message, ("tests", index, "covers", place))
 
 
-def _further(path: Path) -> list[Path]:
-    """The requirement files that the one at path uses, as far as they lie where they may."""
-    uses = (_quick(path) or {}).get("project", {}).get("uses", [])
-    names = [name for name in uses if isinstance(name, str)] if isinstance(uses, list) else []
-    try:
-        found = [(path.parent / name).resolve() for name in names if not paths.problem(name)]
-    except (OSError, RuntimeError):
-        return []
-    return [need for need in found if need.is_relative_to(path.parent)]
+def _copied(faults: Faults, folder: Path, index: int, listed: Sequence[str]) -> tuple[dict[str, bytes], list[Path]]:
+    """The bytes of the listed files by their file names, and the files that were read."""
+    copy: dict[str, bytes] = {}
+    files: list[Path] = []
+    names = [PurePosixPath(path).name for path in listed]
+    for place, (path, name) in enumerate(zip(listed, names)):
+        found = _read(faults, folder, path, ("tests", index, "copy", place))
+        if found is not None:
+            files.append(found[0])
+            copy[name] = found[1]
+    if len(set(names)) < len(names):
+        faults.add("bad-path", "two files to copy have one name", ("tests", index, "copy"))
+    return copy, files
 
 
-def _quick(path: Path) -> dict[str, Any] | None:
-    """The values of a used requirement file if it offers an interface; its own faults are told when it is loaded."""
-    try:
-        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-        fine = isinstance(values["file"]["name"], str) and isinstance(values["project"]["interface"], str)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return values if fine else None
+def _check_paths(faults: Faults, index: int, row: Mapping[str, Any]) -> None:
+    """Tell which files cannot be put beside the program or be created by it."""
+    for key in ("files", "creates"):
+        for path in row.get(key, {}):
+            why = paths.problem(path)
+            if why:
+                faults.add("bad-path", f"{path!r}: {why}", ("tests", index, key))
+
+
+def _check_names(faults: Faults, tests: Sequence[Test]) -> None:
+    """Tell which tests are called like an earlier one."""
+    seen: set[str] = set()
+    for index, test in enumerate(tests):
+        if test.name in seen:
+            faults.add("duplicate-test", f"two tests are called {test.name!r}", ("tests", index, "name"))
+        seen.add(test.name)

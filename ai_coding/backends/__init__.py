@@ -1,7 +1,7 @@
-"""Backends: how a Request reaches a model. In: a Request. Out: pieces of text as they come, then a Reply or Waiting.
+"""How a Request reaches a model: chooses the provider that the model's name begins with, and asks it.
 
-A backend is a module with `answer(request, settings, spec) -> Generator[str, None, Reply | Waiting]`. It is imported
-only when a request is really sent, and raises ProviderError for whatever its provider does wrong.
+In: a Request, the Settings and the path of the requirement file that it is asked for.
+Out: pieces of text as they come, then a Reply or a Waiting; a ProviderError if there is no such provider or it fails.
 """
 
 import importlib
@@ -11,29 +11,39 @@ from pathlib import Path
 from ai_coding.diagnostic import Diagnostic, error
 from ai_coding.ir import Reply, Request, Settings, Waiting
 
-PROVIDERS = ("openai", "groq", "command", "manual")
-WAYS_ON = """\
+# A fixed list: the model's name comes from a file, and must not choose just any module to be imported.
+_PROVIDERS = ("openai", "groq", "command", "manual")
+_KNOWN = "known: openai:…, groq:…, command:…, manual"
+_WAYS = """\
 set OPENAI_API_KEY (and OPENAI_API_URL for another endpoint) or GROQ_API_KEY,
-name a program that answers: -m 'command:llm -m gpt-5',
-or answer yourself: -m manual"""
+or ask through a program of yours: -m 'command:llm -m gpt-5',
+or carry prompt and reply yourself: -m manual"""
 
 
 class ProviderError(Exception):
-    """A provider could not answer; its diagnostic says why and what to do."""
+    """Why no reply came from a provider, as a diagnostic: an error without a span."""
+
+    diagnostic: Diagnostic
 
     def __init__(self, code: str, message: str, help: str = "") -> None:
+        "A provider could not answer: why, and what to do."
         super().__init__(message)
-        self.diagnostic: Diagnostic = error(code, message, None, help)
+        self.diagnostic = error(code, message, help=help)
 
 
 def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, None, Reply | Waiting]:
-    """Ask the provider that the request's model names."""
-    provider = request.model.partition(":")[0]
-    if not provider:
-        raise ProviderError("no-model", "no model is named, and no key is set", WAYS_ON)
-    if provider not in PROVIDERS:
-        known = "known: " + ", ".join(f"{name}:…" for name in PROVIDERS[:-1]) + ", manual"
-        raise ProviderError("unknown-provider", f"no provider is called {provider!r}", known)
-    module = importlib.import_module(f"ai_coding.backends.{provider}")
-    found: Reply | Waiting = yield from module.answer(request, settings, spec)
-    return found
+    "Ask the provider that request.model names: pieces of text as they come, then the result. Raises ProviderError."
+    # Imported only here, inside the generator, because the SDKs that providers need import slowly.
+    provider = importlib.import_module(f"{__name__}.{_provider(request.model)}")
+    stream: Generator[str, None, Reply | Waiting] = provider.answer(request, settings, spec)
+    return (yield from stream)
+
+
+def _provider(model: str) -> str:
+    """The name of the provider that a model's name begins with. Raises ProviderError if it is empty or unknown."""
+    name = model.partition(":")[0]
+    if not name:
+        raise ProviderError("no-model", "no model is named, and no key is set", _WAYS)
+    if name not in _PROVIDERS:
+        raise ProviderError("unknown-provider", f"no provider is called {name!r}", _KNOWN)
+    return name

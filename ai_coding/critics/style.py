@@ -1,4 +1,8 @@
-"""flake8, strictly. In: a program. Out: every finding of the flake8 critic, as an error."""
+"""The critic `style`: flake8, strictly, for projects that ask for programs without any finding.
+
+In: a box, as the critic flake8 takes it.
+Out: what flake8 finds there, with every warning an error, and the names that flake8 says passed.
+"""
 
 from dataclasses import replace
 
@@ -7,6 +11,10 @@ from ai_coding.diagnostic import Diagnostic
 
 
 def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
-    """What `flake8` finds, none of it to be left as it is."""
+    "All that flake8 finds; an error where it warned."
     found, passed = flake8.check(box)
-    return [replace(d, severity="error") if d.severity == "warning" else d for d in found], passed
+    return [_strict(diagnostic) for diagnostic in found], passed
+
+
+def _strict(diagnostic: Diagnostic) -> Diagnostic:
+    return replace(diagnostic, severity="error") if diagnostic.severity == "warning" else diagnostic
