@@ -38,6 +38,8 @@ FIXED = settings(derandomize=True, deadline=None)
             ],
         ),
         (error("a", "b\nc"), ["error[a]: b", "  c"]),
+        (error("a", "\r\n\x85", None, "c\rd"), ["error[a]: ", "  = help: c", "  = help: d"]),
+        (error("a", "b", Span("x.toml", 0, 1, 1, "text"), "c"), ["error[a]: b", "--> x.toml", "  = help: c"]),
         (error("a", "b", None, "c"), ["error[a]: b", "  = help: c"]),
     ],
 )

@@ -126,6 +126,11 @@ def test_a_committed_lock_holds_digests_in_place_of_texts(tmp_path: Path) -> Non
     assert read(tmp_path, text.encode()) == replace(FULL, program=Program({}, "fizz.py"), digests=digests)
 
 
+def test_names_of_tests_stand_on_one_line() -> None:
+    text = lock.write(Lock({}, {}, Program({}, "p"), passed=("two\nlines", "tab\t'")))
+    assert 'passed = [\n    "two\\nlines",\n    "tab\\t\'",\n]\n' in text
+
+
 @settings(derandomize=True, deadline=None)
 @given(TEXT | st.sampled_from([row[0] for row in STRINGS]))
 def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

@@ -109,6 +109,22 @@ def test_a_difference_is_a_diff_in_the_order_of_keys() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("a", "a\n", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a"),
+        ("b\na\n", "b\na", "@@ -1,2 +1,2 @@\n b\n-a\n+a\n\\ No newline at end of file"),
+        ("x", "y\n", "@@ -1 +1 @@\n-x\n+y"),
+        ("", "\n", "@@ -0,0 +1 @@\n+"),
+        ("a\n\n", "a\n", "@@ -1,2 +1 @@\n a\n-"),
+        ("a\rb\fc\u2028d", "a\rb\fc\u2028e", "@@ -1 +1 @@\n-a\rb\fc\u2028d\n+a\rb\fc\u2028e"),
+    ],
+)
+def test_a_difference_loses_nothing(old: str, new: str, lines: str) -> None:
+    """Only a line feed ends a line, and a last newline that comes or goes is a difference."""
+    assert prompt.difference({"k": old}, {"k": new}) == f"--- k\n+++ k\n{lines}"
+
+
+@pytest.mark.parametrize(
     ("text", "info", "expected"),
     [
         ("x\n", "", "````\nx\n````"),

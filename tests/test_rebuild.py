@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -190,3 +191,81 @@ def test_killed_while_promoting(tree: Path, rebuild: Rebuild) -> None:
         (tree / ".self/promoting").write_text("0")
         bootstrap.finish(tree)
         assert problems(tree) == []
+
+
+REBUILD = """\
+import sys
+from pathlib import Path
+from ai_coding import bootstrap
+from ai_coding.ir import Settings
+root, journal, model = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+steps = bootstrap.rebuild(root, Settings(journal, root, model, unsafe=True), bootstrap.Plan())
+print("go", flush=True)
+while True:
+    try:
+        next(steps)
+    except StopIteration as done:
+        print(done.value.status)
+        break
+"""
+
+
+def start(tree: Path, tmp_path: Path) -> subprocess.Popen[str]:
+    """`ai_coding self` in a process of its own, with a model that answers every request with the right program."""
+    (tmp_path / "right.py").write_text(
+        "import pathlib, sys\nsys.stdin.read()\nopen(pathlib.Path(__file__).with_name('asked'), 'a').write('x')\n"
+        f"print({WRONG.replace('other', 'extra')!r}, end='')\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(ai_coding.__file__).parent.parent)}
+    model = f"command:{sys.executable} {tmp_path / 'right.py'}"
+    command = [sys.executable, "-c", REBUILD, str(tree), str(tmp_path / "journal"), model]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def state(tree: Path) -> dict[str, bytes]:
+    """All that a rebuild may change when it promotes: the package, setup.py and the locks."""
+    found = [*(tree / "ai_coding").rglob("*"), *(tree / "self").glob("*.lock"), tree / "setup.py"]
+    return {
+        p.relative_to(tree).as_posix(): p.read_bytes() for p in found if p.is_file() and "__pycache__" not in p.parts
+    }
+
+
+def test_killed_at_any_point_the_old_package_or_the_new_one_is_whole(tree: Path, tmp_path: Path) -> None:
+    before = state(tree)
+    clock = time.monotonic()
+    whole = start(tree, tmp_path)
+    out, err = whole.communicate()
+    assert out == "go\nbuilt\n", err
+    lasts = time.monotonic() - clock
+    after = state(tree)
+    assert after.keys() - before.keys() == {"ai_coding/extra.py", "ai_coding/iteration.txt", "self/extra.lock"}
+    pick = random.Random(3)
+    for _ in range(12):
+        for name in after.keys() - before.keys():
+            (tree / name).unlink(missing_ok=True)
+        for left in ("history", ".self"):
+            shutil.rmtree(tree / left, ignore_errors=True)
+        for _ in range(2):
+            run = start(tree, tmp_path)
+            time.sleep(pick.uniform(0, lasts))
+            run.kill()
+            run.communicate()
+            found = state(tree)
+            package = {name: text for name, text in found.items() if name.startswith("ai_coding/")}
+            old, new = ({k: v for k, v in each.items() if k.startswith("ai_coding/")} for each in (before, after))
+            assert package in (old, new)
+            if not (tree / ".self/promoting").exists():
+                assert found in (before, after), "nothing was decided, or all of it is done"
+    bootstrap.finish(tree)
+    out, err = start(tree, tmp_path).communicate()
+    assert out in ("go\nbuilt\n", "go\ncurrent\n"), err
+    assert state(tree) == after and problems(tree) == []
+
+
+def test_two_at_once_do_not_mix(tree: Path, tmp_path: Path) -> None:
+    """The second waits for the first, and finds nothing left to do."""
+    both = [start(tree, tmp_path), start(tree, tmp_path)]
+    said = sorted(run.communicate()[0] for run in both)
+    assert said == ["go\nbuilt\n", "go\ncurrent\n"]
+    assert (tmp_path / "asked").read_text() == "x" and proof.iterations(tree) == [0]
+    assert problems(tree) == []

@@ -69,6 +69,7 @@ def test_every_key_has_a_place(tmp_path: Path, text: str | bytes, at: toml.KeyPa
         ("\ufeffa = 1\r\nx = = 1\r\n", "error[toml-syntax]: not TOML: Unexpected character: '='\n --> x.toml:2:5\n"),
         ("x = 1\nx = 2\n", 'error[toml-syntax]: not TOML: Key "x" already exists.\n --> x.toml:2:1\n'),
         ("[a]\nb.c = 1\n[a.b]\n", "error[toml-syntax]: not TOML: Redefinition of an existing table\n--> x.toml"),
+        (" é}:\tx", "error[toml-syntax]: not TOML: Empty key\n --> x.toml:1:2\n  |\n1 |  é}:\tx\n  |  ^^^"),
         ("a = " + "[" * 5000, "error[toml-syntax]: not TOML: "),
         (b"\n\n'\xff", ENCODING),
         (b"#" * 1_000_001, "error[file-too-big]: x.toml has 1,000,001 bytes; at most 1,000,000\n--> x.toml"),
