@@ -1,0 +1,262 @@
+"""Each command is a function: parsed options and the environment in, lines and an exit code out."""
+
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import ai_coding
+import pytest
+from ai_coding import arguments, bootstrap, commands, progress, proof, schedule, workspace
+from ai_coding.diagnostic import error
+from ai_coding.ir import Event, Outcome, Settings, Spec
+
+FIZZ = """[file]\nname = "fizz"\nlanguage = "python"\n[project]\nrequirements = "Print Fizz."
+[[tests]]\nname = "fizz"\nstdout = "Fizz\\n"\n"""
+BUILD = "build fizz.toml --unsafe-sandbox -m"
+CODES = {"built": 0, "locked": 0, "current": 0, "failed": 1, "invalid": 2, "provider": 3, "waiting": 4}
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: Patch) -> Path:
+    """The current folder, with two requirement files and a reply, and a process with an environment of no use."""
+    monkeypatch.setenv("AI_CODING_MODEL", "nobody:0")
+    monkeypatch.setenv("AI_CODING_JOURNAL", str(tmp_path / "wrong"))
+    monkeypatch.chdir(tmp_path)
+    files = {"fizz.toml": FIZZ, "buzz.toml": FIZZ.replace('"fizz"', '"buzz"'), "reply": "````\nprint('Fizz')\n````\n"}
+    for path, text in files.items():
+        Path(path).write_text(text)
+    return tmp_path
+
+
+def parsed(*words: str) -> Namespace:
+    return arguments.parser().parse_args(words)
+
+
+def run(line: str, *words: str, **env: str) -> int:
+    """The exit code of the command of these words."""
+    options = parsed(*line.split(), *words)
+    command: commands.Command = getattr(commands, options.command)
+    return command(options, {"AI_CODING_JOURNAL": "journal", **env})
+
+
+def watch(monkeypatch: Patch, *statuses: str) -> list[tuple[list[tuple[Spec, Settings]], int]]:
+    """Builds end with these statuses, in turn; returns the arguments of every call."""
+    calls = []
+
+    def build(units: Any, jobs: int) -> Generator[Event, None, list[Outcome]]:
+        calls.append((list(units), jobs))
+        yield Event("started", "fizz.toml", {"why": "never built"})
+        return [Outcome(status) for status in statuses[: len(units)]]
+
+    monkeypatch.setattr(schedule, "build", build)
+    return calls
+
+
+def test_a_program_is_built(capsys: Capture) -> None:
+    assert run("status fizz.toml") == 0 and capsys.readouterr().out == "fizz.toml: never built\n"
+    assert run(BUILD, "command:cat reply") == 0 and Path("fizz.py").read_text() == "print('Fizz')\n"
+    assert Path("journal/units").is_dir() and not Path("wrong").exists()
+    assert capsys.readouterr().out.startswith("fizz.py: built (1 request; 1 test passed in ")
+    assert run("status fizz.toml --format=json") == run("show fizz.toml") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"spec": str(Path("fizz.toml").absolute()), "status": "up to date"}
+    assert err == "fizz.toml: nothing to ask\n"
+    assert run("show fizz.toml --format=json") == 0 and capsys.readouterr() == ("", "fizz.toml: nothing to ask\n")
+    assert run("build fizz.toml") == 0 and capsys.readouterr().out == "fizz.py: up to date\n"
+
+
+def test_a_build_gets_units_with_their_settings(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    """Each unit has what the options, the environment given and its own file decide; one build has them all."""
+    calls = watch(monkeypatch, "built", "waiting")
+    Path("buzz.toml").write_text(FIZZ.replace('"fizz"', '"buzz"') + '[model]\nname = "b:2"\n')
+    line = "build fizz.toml buzz.toml -o o --locked --anew --force --unsafe-sandbox --attempts 7 -j3"
+    assert run(line, AI_CODING_MODEL="a:1", GROQ_API_KEY="g") == 4
+    ((units, jobs),) = calls
+    out, env = folder / "o", {"GROQ_API_KEY": "g"}
+    expected = [Settings(folder / "journal", out, model, 7, True, True, True, True, env) for model in ("a:1", "b:2")]
+    assert jobs == 3 and [spec.name for spec, _ in units] == ["fizz", "buzz"]
+    assert [settings for _, settings in units] == expected
+    assert capsys.readouterr().out == "fizz.toml: built ()\n"
+
+
+@pytest.mark.parametrize(("status", "code"), CODES.items())
+def test_exit_codes(monkeypatch: Patch, status: str, code: int) -> None:
+    """The highest of all units counts; a file with faults makes it 2 at least, and keeps none from being built."""
+    calls = watch(monkeypatch, status, "locked")
+    assert run("build fizz.toml buzz.toml") == code and run("build no.toml fizz.toml") == max(2, code)
+    assert run("build no.toml") == 2 and len(calls) == 2
+    ends = [("a", Outcome("built")), ("b", Outcome(status)), ("c", Outcome("locked"))]
+    assert commands.conclude(progress.Text(False, True), iter(ends)) == code
+
+
+def test_json_of_a_build(monkeypatch: Patch, capsys: Capture) -> None:
+    watch(monkeypatch, "failed", "built")
+    assert run("build fizz.toml no.toml buzz.toml --format json") == 2
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert err == "" and [row["event"] for row in rows] == ["diagnostic", "started", "finished", "finished"]
+    assert [row.get("spec") for row in rows] == [None, "fizz.toml", "fizz.toml", "buzz.toml"]
+
+
+@pytest.mark.parametrize("command", ["build", "check", "status", "show"])
+def test_faults_are_told(capsys: Capture, command: str) -> None:
+    assert run(command, "no.toml") == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error[file-unreadable]: ") and run(command, "no.toml", "--format=json") == 2
+    out, err = capsys.readouterr()
+    row = json.loads(out)
+    assert err == "" and list(row) == ["event", "severity", "code", "message", "span", "help"]
+    assert (row["event"], row["code"], row["span"]["file"]) == ("diagnostic", "file-unreadable", "no.toml")
+
+
+def test_valid_files_are_loaded_beside_others(capsys: Capture) -> None:
+    specs, code = commands.load(parsed("check", "buzz.toml", "no.toml", "fizz.toml"))
+    assert ([spec.name for spec in specs], code) == (["buzz", "fizz"], 2)
+    assert capsys.readouterr().err.count("error[") == 1
+    specs, code = commands.load(parsed("check", "fizz.toml"))
+    assert ([spec.name for spec in specs], code) == (["fizz"], 0) and capsys.readouterr() == ("", "")
+    assert run("check no.toml fizz.toml") == 2
+    assert capsys.readouterr().out == "fizz.toml: fine; 1 requirement, 1 test\n"
+
+
+def test_check_show_and_pending(capsys: Capture) -> None:
+    assert run("check fizz.toml") == run("check fizz.toml --format json") == 0
+    assert capsys.readouterr() == ("fizz.toml: fine; 1 requirement, 1 test\n", "") and run("show fizz.toml") == 0
+    out, err = capsys.readouterr()
+    assert "Print Fizz." in out and err == f"fizz.toml: about {(len(out) - 3) // 3:,} tokens, for no model\n"
+    assert run("show fizz.toml -m manual --format json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert list(shown) == ["spec", "request", "model", "tokens", "messages"] and shown["model"] == "manual"
+    assert [list(m.values())[0] for m in shown["messages"]] == ["system", "user"] and shown["messages"][1]["text"]
+    assert [list(m) for m in shown["messages"]] == [["role", "text"]] * 2
+    assert run("pending") == run("pending --format json") == 0 and capsys.readouterr().out == "[]\n"
+    assert run(BUILD, "manual", "-q") == 4
+    rows = capsys.readouterr().out.replace(f"{shown['spec']}", "").splitlines()[1:]
+    assert run("pending --format json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["request"] == shown["request"] and list(row) == ["spec", "request", "prompt", "reply"]
+    assert run("pending") == 0 and capsys.readouterr().out.splitlines() == [shown["spec"], *rows]
+
+
+@pytest.mark.parametrize("end", [None, KeyboardInterrupt, ZeroDivisionError])
+def test_a_build_is_left_in_order(monkeypatch: Patch, capsys: Capture, end: type[BaseException] | None) -> None:
+    """Whatever ends it, workers are waited for before the terminal is given back, and the end goes on."""
+    steps: list[str] = []
+    monkeypatch.setattr(progress.Text, "close", lambda reader: steps.append("closed"))
+
+    def event(reader: object, event: Event) -> None:
+        steps.append(event.kind)
+        if event.kind == "asked" and end:
+            raise end
+
+    def events() -> Generator[Event, None, int]:
+        try:
+            yield Event("started", "x.toml")
+            yield Event("asked", "x.toml")
+            return 7
+        finally:
+            steps.append("left")
+
+    monkeypatch.setattr(progress.Text, "event", event)
+    options = Namespace(format="text")  # a command without --quiet and --verbose
+    if end:
+        with pytest.raises(end):
+            commands.follow(options, events())
+    else:
+        reader, result = commands.follow(options, events())
+        assert result == 7 and isinstance(reader, progress.Text)
+    assert steps == ["started", "asked", "left", "closed"]
+
+
+def test_the_reader_is_as_the_options_say(capsys: Capture) -> None:
+    def events() -> Generator[Event, None, None]:
+        yield Event("testing", "x.toml")
+
+    for words in ("--format=json", "-v", "-q", ""):
+        reader, _ = commands.follow(parsed("build", "x.toml", *words.split()), events())
+        commands.conclude(reader, [("x.toml", Outcome("built", summary="s"))])
+        out, err = capsys.readouterr()
+        assert ('"event": "testing"' in out) == (words == "--format=json")
+        assert ("test-suite" in err) == (words == "-v")
+        assert ("x.toml: built (s)" in out) == (words in ("-v", ""))
+
+
+def test_an_interrupt_is_passed_on(monkeypatch: Patch) -> None:
+    def build(units: Any, jobs: int) -> Generator[Event, None, list[Outcome]]:
+        yield Event("started", "fizz.toml", {"why": ""})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(schedule, "build", build)
+    with pytest.raises(KeyboardInterrupt):
+        run("build fizz.toml")
+
+
+def test_a_command_imports_what_it_needs() -> None:
+    """To list what waits, no unit is loaded or compiled."""
+    code = "import sys; from ai_coding import commands, arguments"
+    code += "; commands.pending(arguments.parser().parse_args(['pending']), {'AI_CODING_JOURNAL': 'j'})"
+    code += "; print([m for m in 'tomlkit jinja2 rich filelock platformdirs openai groq'.split() if m in sys.modules])"
+    code += "; print([m for m in ('compiler', 'workspace', 'proof') if 'ai_coding.' + m in sys.modules])"
+    env = os.environ | {"PYTHONPATH": str(Path(ai_coding.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n[]\n"
+
+
+def here() -> None:
+    """The current folder is that of the tool, as far as `self` looks."""
+    Path("self").mkdir()
+    Path("self/ai_coder.toml").touch()
+
+
+@pytest.mark.parametrize("line", ["self --check", "self -m manual"])
+def test_self_is_elsewhere(capsys: Capture, line: str) -> None:
+    assert run(line) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "self/ai_coder.toml" in err and err.count("\n") == 1
+
+
+def test_self_proves_the_tree(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    here()
+    found = {folder: proof.Proof((error("differs", "it does"),), {"generated": 1234, "tests": 5}, 3)}
+    monkeypatch.setattr(proof, "check", found.get)
+    assert run("self --check") == 1
+    lines = "3 modules, 1 problems\n  1,234 lines generated\n      5 lines tests\n"
+    assert capsys.readouterr() == (lines, "error[differs]: it does\n")
+    assert run("self --check --format=json") == 1
+    out, err = capsys.readouterr()
+    counts = {"generated": 1234, "tests": 5}
+    assert json.loads(out) == {"units": 3, "problems": 1, "lines": counts} and err == "error[differs]: it does\n"
+    found[folder] = proof.Proof((), {}, 3)
+    assert run("self --check") == 0 and capsys.readouterr().out == "3 modules, 0 problems\n"
+
+
+def test_self_rebuilds_the_tool(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    """It carries out the plan that the options say; of many outcomes the bad ones count."""
+    here()
+    (spec,), _ = workspace.load([Path("fizz.toml")])
+    several = [(spec, Outcome("built")), (spec, Outcome("provider", (error("x", "y"),)))]
+    ends: list[Any] = [Outcome("built", summary="iteration 2"), Outcome("failed", (error("stage2", "no"),)), several]
+    calls: list[Any] = []
+
+    def rebuild(*arguments: Any) -> Generator[Event, None, Any]:
+        calls.append(arguments)
+        yield Event("testing", "ai_coder.toml")
+        return ends.pop(0)
+
+    monkeypatch.setattr(bootstrap, "rebuild", rebuild)
+    assert run("self -m manual -v") == 0
+    out, err = capsys.readouterr()
+    assert out == "ai_coder.toml: built (iteration 2)\n" and err.startswith("ai_coder.toml: running")
+    assert run("self -m manual --anew --dry-run") == 1 and "error[stage2]" in capsys.readouterr().err
+    assert run("self -m manual --anew ir --notes why -j2") == 3
+    assert capsys.readouterr() == ("", "error[x]: y\n")
+    settings = Settings(folder / "journal", folder, "manual")
+    plans = [bootstrap.Plan(), bootstrap.Plan([], "", True), bootstrap.Plan(["ir"], "why", False, 2)]
+    assert calls == [(folder, settings, plan) for plan in plans]
