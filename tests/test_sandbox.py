@@ -1,15 +1,16 @@
-"""Programs run without bubblewrap: what they print, how they end, and that they end."""
+"""How programs are started, fed, read and ended: without bubblewrap, and with one that only pretends."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ai_coding import sandbox
-from ai_coding.sandbox import FILE, MEMORY, OUTPUT, Result
+from ai_coding import bubblewrap, sandbox, tiers
+from ai_coding.sandbox import OUTPUT, Result
 
 
 def run(folder: Path, code: str, stdin: bytes = b"", timeout: float = 10.0) -> Result:
@@ -65,13 +66,11 @@ def test_an_exception_while_waiting_goes_on_and_leaves_nothing_running(tmp_path:
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-def test_the_environment_is_a_short_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_the_tier_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    done = sandbox.run(["env"], tmp_path, sandbox.UNSAFE, env={"WANTED": "a=b\nc"})
-    path = f"{sys.prefix}/bin:{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"
-    fixed = f"LANG=C.UTF-8 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 TERM=dumb TZ=UTC HOME={tmp_path}"
-    assert {*done.stdout.decode().splitlines()} == {*fixed.split(" "), f"PATH={path}", "WANTED=a=b", "c"}
-    assert b"TZ=CET\n" in sandbox.run(["env"], tmp_path, sandbox.UNSAFE, env={"TZ": "CET"}).stdout
+    done = sandbox.run(["env"], tmp_path, sandbox.UNSAFE, env={"WANTED": "a=b", "TZ": "CET"})
+    expected = tiers.environment(str(tmp_path), {"WANTED": "a=b", "TZ": "CET"})
+    assert sorted(done.stdout.decode().splitlines()) == sorted(f"{k}={v}" for k, v in expected.items())
 
 
 def test_it_runs_there_in_its_session_without_our_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,10 +84,11 @@ def test_it_runs_there_in_its_session_without_our_files(tmp_path: Path, monkeypa
     assert cwd == home == str(tmp_path / "work") and int(session) != os.getsid(0) and descriptors == "4"
 
 
-def test_limits_are_set(tmp_path: Path) -> None:
-    code = "from resource import *; print(*[getrlimit(n)[1] for n in (RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, "
-    done = run(tmp_path, code + "RLIMIT_FSIZE, RLIMIT_NOFILE)])", timeout=4.9)
-    assert list(map(int, done.stdout.split())) == [0, 6, MEMORY, FILE, 512]
+def test_limits_are_set_and_shown(tmp_path: Path) -> None:
+    code = "from resource import *; print(getrlimit(RLIMIT_CPU)[1], getrlimit(RLIMIT_DATA)[1])"
+    assert run(tmp_path, code, timeout=4.9).stdout.decode() == f"6 {sandbox.MEMORY}\n"
+    assert (sandbox.MEMORY, sandbox.FILE, sandbox.PROCESSES) == (tiers.MEMORY, tiers.FILE, tiers.PROCESSES)
+    assert sandbox.WORK == bubblewrap.WORK
 
 
 CASES = [
@@ -96,6 +96,9 @@ CASES = [
     (sandbox.UNSAFE, ["touch", "ran", "x" * 200_000], {}),
     (sandbox.BUBBLEWRAP, ["touch", "ran"], {"A": "x\0--ro-bind\0/\0/mnt"}),
     (sandbox.UNSAFE, ["touch", "ran"], {"A\0B": "x"}),
+    (sandbox.UNSAFE, ["touch", "ran"], {"A=B": "x"}),
+    (sandbox.BUBBLEWRAP, ["touch", "ran"], {"": "x"}),
+    (sandbox.UNSAFE, [], {}),
 ]
 
 
@@ -105,6 +108,61 @@ def test_no_exit_code_if_not_started(tmp_path: Path, tier: str, command: list[st
     assert (done.exit_code, done.stdout, done.ended) == (None, b"", "")
     assert done.stderr and not (tmp_path / "ran").exists()
     assert sandbox.run(["no-such-command"], tmp_path, sandbox.UNSAFE).exit_code == 127
+
+
+def test_nothing_is_run_in_a_tier_that_is_not_known(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="docker"):
+        sandbox.run(["touch", "ran"], tmp_path, "docker")
+    assert not (tmp_path / "ran").exists()
+
+
+BWRAP = """#!{python}
+import os, subprocess, sys, time
+options = os.pread(int(sys.argv[2]), 100_000, 0).split(b"\\0")
+status = int(options[options.index(b"--json-status-fd") + 1])
+def report(name, number):
+    os.write(status, b'{{ "%s": %d }}\\n' % (name, number))
+{code}
+"""
+
+
+@pytest.fixture
+def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Put a bwrap into PATH that is this Python code; the folder to run it in."""
+
+    def pretend(code: str) -> Path:
+        for folder in (tmp_path / "tools", tmp_path / "work"):
+            folder.mkdir(exist_ok=True)
+        (tmp_path / "tools/bwrap").write_text(BWRAP.format(python=sys.executable, code=code))
+        (tmp_path / "tools/bwrap").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'tools'}:{os.environ['PATH']}")
+        return tmp_path / "work"
+
+    return pretend
+
+
+def test_a_failure_of_bubblewrap_is_no_exit_code(pretended: Callable[[str], Path]) -> None:
+    work = pretended("sys.exit('bwrap: cannot')")
+    assert sandbox.run(["true"], work, sandbox.BUBBLEWRAP) == Result(None, b"", b"bwrap: cannot\n")
+    work = pretended("report(b'child-pid', 9_999_999); report(b'exit-code', 5); print('done'); sys.exit(1)")
+    assert sandbox.run(["true"], work, sandbox.BUBBLEWRAP) == Result(5, b"done\n", b"")
+
+
+def test_what_bubblewrap_started_is_killed_with_it(pretended: Callable[[str], Path]) -> None:
+    """Here it is in a session of its own, where a signal to the group does not reach it."""
+    code = "p = subprocess.Popen(['sleep', '62'], start_new_session=True, stdout=-3, stderr=-3)\n"
+    work = pretended(code + "report(b'child-pid', p.pid); print(p.pid, flush=True); time.sleep(60)")
+    done = sandbox.run(["true"], work, sandbox.BUBBLEWRAP, timeout=1.5)
+    assert (done.exit_code, done.ended) == (None, "time")
+    assert gone(int(done.stdout))
+
+
+def test_bubblewrap_gets_its_two_descriptors_and_no_variables(pretended: Callable[[str], Path]) -> None:
+    code = "report(b'exit-code', 0); print(len(os.listdir('/proc/self/fd')), sorted(os.environ))"
+    done = sandbox.run(["true"], pretended(code), sandbox.BUBBLEWRAP, env={"WANTED": "1"})
+    descriptors, names = done.stdout.decode().split(" ", 1)
+    assert (done.exit_code, descriptors) == (0, "6")  # three streams, two of the tier, the listing's own
+    assert names in ("[]\n", "['LC_CTYPE']\n")  # which Python sets for itself
 
 
 def test_without_bubblewrap_it_is_not_available(tmp_path: Path) -> None:
