@@ -9,7 +9,7 @@ import pytest
 from ai_coding import references
 from ai_coding.diagnostic import Span
 from ai_coding.ir import Use
-from ai_coding.schema import Faults
+from ai_coding.faults import Faults
 
 COPY = ("tests", 7, "copy")
 LISTS = (("project", "context"), ("project", "uses"), COPY)
