@@ -1,8 +1,4 @@
-"""Reading replies: fences, which block is the program, edits, hostile paths."""
-
-import sys
-import sysconfig
-from pathlib import Path
+"""Reading replies: which block is the program, whole files and edits together, hostile paths, what faults say."""
 
 import pytest
 from ai_coding import paths, reply
@@ -29,18 +25,9 @@ def read(text: str, base: Program | None = None, path: str = "a.py") -> dict[str
     ("text", "expected"),
     [
         *[(t, {"a.py": "x\n"}) for t in ("```\nx\n```", "Sure!\n\n```python\nx\n```\nThat is all.", "~~~ a`b\nx\n~~~")],
-        *[(t, {"a.py": "x\n"}) for t in ("```\nx\n   ```", "```\nx\n`````  \t", "   ```\nx\n```")],
-        ("```\n~~~\n```", {"a.py": "~~~\n"}),
-        ("~~~~python\nx\n```\n~~~\n~~~~", {"a.py": "x\n```\n~~~\n"}),
         ('````python\ns = """\n```\ninside\n```\n"""\n````', {"a.py": 's = """\n```\ninside\n```\n"""\n'}),
-        *[(f"```\nx\n{row}\n```", {"a.py": f"x\n{row}\n"}) for row in ("    ```", "``` y", "\t```")],
-        ("  ```\n  x\n    y\n z\n\n  ```", {"a.py": "x\n  y\nz\n\n"}),
-        ("    ```\nnot a fence", {"a.py": "    ```\nnot a fence\n"}),
-        ("``\nx\n``", {"a.py": "``\nx\n``\n"}),
-        ("``` a`b\nx\n", {"a.py": "``` a`b\nx\n"}),
         ("```\r\nx\r\n```\r\n", {"a.py": "x\r\n"}),
-        ("```\nx\ry\x0bz\u2028w\n```", {"a.py": "x\ry\x0bz\u2028w\n"}),
-        ("```\n\n  trailing \t \n\n\n```", {"a.py": "\n  trailing \t \n\n\n"}),
+        ("    ```\nnot a fence", {"a.py": "    ```\nnot a fence\n"}),
         ("print('no fence')", {"a.py": "print('no fence')\n"}),
         *[(text, ["reply-empty"]) for text in ("", "  \n")],
         *[(text, ["reply-cut-off"]) for text in ("```\nx = 1\n", "````\nx\n```", "```python ../a.py\nx\n```\n```")],
@@ -90,35 +77,32 @@ def edit(search: str, replace: str, path: str = "a.py") -> str:
     ("text", "expected"),
     [
         (edit("one\n", "1\n"), "1\ntwo\nthree\ntwo\n"),
-        (edit("three\n", ""), "one\ntwo\ntwo\n"),
-        (edit("one\ntwo\n", "1\n2\n2.5\n"), "1\n2\n2.5\nthree\ntwo\n"),
-        (edit("three\ntwo\n", "end\n"), "one\ntwo\nend\n"),
-        (edit(BASE.files["a.py"], ""), ""),
         (edit("one\n", "1\n") + "and\n" + edit("1\n", "uno\n"), "uno\ntwo\nthree\ntwo\n"),
-        (edit("one\n", "1\n").replace("search a", "SEARCH \t a"), "1\ntwo\nthree\ntwo\n"),
         (edit("one\n", "1\n", "").replace("replace", "replace b.py"), "1\ntwo\nthree\ntwo\n"),
         (edit("three\n", "3\n") + "```bash\npython a.py\n```", "one\ntwo\n3\ntwo\n"),
-        *[(edit(text, "1\n"), ["edit-no-match"]) for text in ("on\n", "one \n", "two\n\n", "\n", "")],
+        (edit("three\n", "3\n").replace("````replace", "```sh\nx\n```\n````replace"), "one\ntwo\n3\ntwo\n"),
         (edit("one\n", "1\n") + edit("one\n", "x\n"), ["edit-no-match"]),
+        ("```replace\n```\n```python\nx\n```", ["reply-ambiguous", "edit-pair"]),
         (edit("one\n", "1\n") + "```python\nx\n```", ["reply-ambiguous"]),
         *[(edit("one\n", "") + text, ["edit-no-file"]) for text in ("```a.py\nx\n```", edit("one\n", "", "b.py"))],
         *[(f"```{word}\none\n```", ["edit-pair"]) for word in ("search a.py", "replace")],
         *[(f"```{w}\n```\n" + edit("?\n", ""), ["edit-pair", "edit-no-match"]) for w in ("search", "replace")],
-        ("```replace\n```\n```replace\n```", ["edit-pair", "edit-pair"]),
         (edit("no\n", "x\n") + edit("two\n", "2\n"), ["edit-no-match", "edit-many-matches"]),
         (edit("no\n", "x\n") + "```../x\n```\n```../y\n```", ["edit-no-match", "reply-path", "reply-path"]),
+        (
+            edit("no\n", "x\n") + "```python\n```\n```b\\\n```\n```b\\\n```\n```A.py\n```",
+            ["reply-twice", "reply-ambiguous", "edit-no-match", "reply-path", "reply-path"],
+        ),
     ],
 )
 def test_edits(text: str, expected: object) -> None:
     assert read(text, BASE) == ({"a.py": expected} if isinstance(expected, str) else expected)
-    assert read(edit("x\n", "1\n"), Program({"a.py": "x\ny"}, "a.py")) == {"a.py": "1\ny"}
-    assert read(edit("y\n", "1\n"), Program({"a.py": "x\ny"}, "a.py")) == {"a.py": "x\n1"}
 
 
 @pytest.mark.parametrize(
     ("text", "changed"),
     [
-        *[(text, {"a.py": "x\n"}) for text in ("x", "```\nx\n```")],
+        *[(text, {"a.py": "x\n"}) for text in ("x", "```\nx\n```", "```bash\nx\n```")],
         ("```c.py\nx\n```", {"c.py": "x\n"}),
         ("```b.py\nx\n```\n" + edit("one\n", "1\n"), {"a.py": "1\n", "b.py": "x\n"}),
         (edit("\n", "", "b.py"), {"b.py": "1\n2\n3\n"}),
@@ -154,7 +138,6 @@ NAME_IT = "name the file after the fence: ```python a.py | "
          "add lines around it until it occurs once | the search text is in a.py at lines 2, 4"),
         (edit("?\n", ""), 1, NO_MATCH),
         (edit("tree\n", ""), 1, NO_MATCH + "\nthe nearest lines are\n    3 | three"),
-        (edit("x\nthree\n", ""), 1, NO_MATCH + "\nthe nearest lines are\n    2 | two\n    3 | three"),
     ],
 )  # fmt: skip
 def test_what_a_fault_says(text: str, line: int, message: str) -> None:
@@ -163,13 +146,15 @@ def test_what_a_fault_says(text: str, line: int, message: str) -> None:
     assert (f"{first.help} | " if first.help else "") + first.message == message
 
 
-def test_some_things_that_diagnostics_say() -> None:
-    """A long search that does not match shows 40 lines; a reply without a fence is taken with a note."""
-    base = Program({"a.py": "".join(f"{i}\n" for i in range(60))}, "a.py")
-    text = reply.read(edit(base.files["a.py"] + "end\n", ""), "a.py", PYTHON, base)[1][0].message
-    assert text.endswith("   40 | 39") and "    1 | 0\n" in text
-    _, (note,) = reply.read("x", "a.py", PYTHON)
-    assert str(note).startswith("note[reply-unfenced]: no fenced block: the whole reply is taken as the file\n")
+def test_a_reply_without_a_fence_is_taken_with_a_note() -> None:
+    program, (note,) = reply.read("x", "a.py", PYTHON)
+    assert program == Program({"a.py": "x\n"}, "a.py")
+    assert str(note) == "note[reply-unfenced]: no fenced block: the whole reply is taken as the file\n--> reply"
+
+
+@pytest.mark.parametrize("path", ["search", "replace", "my file", "n=x"])
+def test_a_reply_without_a_fence_is_the_file_whatever_its_path_looks_like(path: str) -> None:
+    assert read("x", BASE, path) == {"a.py": BASE.files["a.py"], path: "x\n"}
 
 
 def test_sizes() -> None:
@@ -191,18 +176,6 @@ def test_a_program_of_one_file_is_no_other_file() -> None:
     assert [d.code for d in reply.read_one("```b.py\n", "a.py", PYTHON, None)[1]] == ["reply-cut-off"]
 
 
-def test_the_standard_library_survives() -> None:
-    """Files of Python's standard library come out of a reply as they went in."""
-    count = 0
-    for file in sorted(Path(sysconfig.get_paths()["stdlib"]).rglob("*.py"))[::2]:
-        text = file.read_bytes().decode("utf-8", "replace")
-        if "site-packages" not in file.parts:
-            text += "" if text.endswith("\n") else "\n"
-            assert read(f"Here it is.\n``````python a.py\n{text}``````\nDone.") == {"a.py": text}, file
-            count += 1
-    assert count > 300, f"only {count} files in {sys.prefix}"
-
-
 FENCES = st.sampled_from(["```", "````", "~~~", "search a.py", "replace", "python", "../x", "\n", " ", "one", "\r"])
 
 
@@ -211,10 +184,3 @@ FENCES = st.sampled_from(["```", "````", "~~~", "search a.py", "replace", "pytho
 def test_no_text_makes_it_raise_or_leave_the_folder(text: str, with_base: bool) -> None:
     for path in read(text, BASE if with_base else None):
         assert path.startswith(("reply-", "edit-")) or not paths.problem(path)
-
-
-@FIXED
-@given(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda t: "````" not in t))
-def test_any_text_in_a_long_fence_is_the_file(text: str) -> None:
-    body = text if text.endswith("\n") or not text else text + "\n"
-    assert read(f"````python a.py\n{body}````") == {"a.py": body}
