@@ -1,11 +1,14 @@
 """A tree, its archive and its transcripts agree; every broken byte is told with its file."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from ai_coding import lock, proof, workspace
+from ai_coding import generation, lock, proof, workspace
 from ai_coding.ir import Judge, Program, Reply, Request, Spec
 from ai_coding.lock import Lock
 from ai_coding.strategies.direct import direct
@@ -26,7 +29,7 @@ REPLY = "````python ai_coding/extra.py\nWORD = 'extra'\n````\n"
 CODE = "WORD = 'extra'\n"
 
 
-def archive(root: Path, number: int, steps: list[object], base: int | None = None) -> None:
+def archive(root: Path, number: int, steps: list[object], name: str = "extra") -> None:
     """Archive the tree as generation number, with this transcript of its only unit."""
     (root / "ai_coding/iteration.txt").write_text(f"{number}\n")
     target = root / f"history/iter{number}"
@@ -34,9 +37,9 @@ def archive(root: Path, number: int, steps: list[object], base: int | None = Non
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes((root / path).read_bytes())
     (target / "transcripts").mkdir()
-    record = {"model": "manual", "take": 1, "base": base, "steps": steps}
-    (target / "transcripts/extra.json").write_text(json.dumps(record))
-    (target / "report.json").write_text(json.dumps({"files": proof.manifest(target)}))
+    record = {"model": "manual", "take": 1, "base": None, "steps": steps}
+    (target / f"transcripts/{name}.json").write_text(json.dumps(record))
+    (target / "report.json").write_text(json.dumps({"files": generation.manifest(target)}))
     (target / "NOTES.md").write_text("Not in the manifest.\n")
 
 
@@ -85,9 +88,7 @@ def test_a_tree_that_is_what_it_says(root: Path) -> None:
     assert (found.problems, found.units) == ((), 1)
     lines = {"generated": 1, "not generated": 0, "requirement files": 14, "templates and tables": 3, "tests": 3}
     assert found.counts == lines
-    assert proof.iterations(root) == [0]
-    for d in proof.check(root).problems:
-        assert d.help
+    assert generation.iterations(root) == [0]
 
 
 @pytest.mark.parametrize(
@@ -123,18 +124,6 @@ def test_files_that_nothing_yields(root: Path) -> None:
     assert proof.check(root).counts["not generated"] == 1
 
 
-def test_another_reply_or_program(root: Path) -> None:
-    path = root / "history/iter0/transcripts/extra.json"
-    record = json.loads(path.read_text())
-    record["steps"][1]["program"] = "sha256:0"
-    path.write_text(json.dumps(record))
-    assert "other-program history/iter0/transcripts/extra.json" in problems(root)
-    record["steps"].append({})
-    record["steps"][1] = walk(workspace.load([root / proof.SELF])[0][0])[1]
-    path.write_text(json.dumps(record))
-    assert "other-bytes ai_coding/extra.py" in problems(root)
-
-
 def test_without_generations_and_without_transcripts(root: Path) -> None:
     (root / "history/iter0").rename(root / "history/old")
     assert problems(root) == {"no-generation "}
@@ -143,16 +132,58 @@ def test_without_generations_and_without_transcripts(root: Path) -> None:
     assert "no-transcript self/extra.toml" in problems(root)
 
 
-def test_a_later_generation_starts_from_the_one_before(root: Path) -> None:
-    """The unit is changed by edits: the old program and what changed are part of the request."""
-    (old,), _ = workspace.load([root / proof.SELF])
-    (root / "self/extra.toml").write_text(UNIT.replace("is extra", "is still extra"))
-    (spec,), _ = workspace.load([root / proof.SELF])
-    before = Program({"ai_coding/extra.py": CODE}, "ai_coding/extra.py")
-    from ai_coding import prompt
+def test_an_older_generation_replays_its_units_itself(root: Path) -> None:
+    """Its own program is asked, in one process, and what it says is told."""
+    (root / "self/more.toml").write_text(UNIT.replace("extra", "more"))
+    (root / "history/iter0/transcripts/more.json").write_text("{}")
+    archive(root, 1, [], name="none")
+    program = root / "history/iter0/ai_coding/proof.py"
+    program.with_name("__init__.py").write_text("")
+    row = {"code": "other-request", "path": "self/extra.toml", "help": "do"}
+    program.write_text(f"import json, sys\nprint(json.dumps([{row!r} | {{'message': str(sys.argv[2:])}}]))\n")
+    found = [d for d in proof.check(root).problems if d.code.startswith("other")]
+    assert [(d.message, d.help, str(d.span)) for d in found] == [
+        ("['0', 'extra.toml', 'more.toml']", "do", "self/extra.toml")
+    ]
 
-    steps = walk(spec, before, prompt.difference(lock.asked(old), lock.asked(spec)))
-    (root / "self/extra.lock").write_text(lock.write(Lock(lock.asked(spec), {}, before), committed=True))
-    archive(root, 1, steps, base=0)
+
+def test_run_as_a_program_it_answers_another_generation(root: Path, tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(Path(proof.__file__).parent.parent)}
+    command = [sys.executable, "-P", "-m", "ai_coding.proof"]
+    done = subprocess.run([*command, str(root), "0", "extra.toml"], env=env, capture_output=True)
+    assert (done.returncode, json.loads(done.stdout)) == (0, []), done.stderr
+    (root / "ai_coding/extra.py").write_text("changed")
+    done = subprocess.run([*command, str(root), "0", "extra.toml"], env=env, capture_output=True)
+    (row,) = json.loads(done.stdout)
+    assert done.returncode == 0 and sorted(row) == ["code", "help", "message", "path"]
+    assert (row["code"], row["path"]) == ("other-bytes", "ai_coding/extra.py")
+    assert subprocess.run(command, env=env, capture_output=True).returncode == 2
+
+
+def test_damage_of_old_generations_and_of_reports(root: Path) -> None:
+    archive(root, 1, walk(workspace.load([root / proof.SELF])[0][0]))
     assert problems(root) == set()
-    assert proof.iterations(root) == [0, 1]
+    (root / "history/iter0/more").write_text("x")
+    (root / "history/iter0/setup.py").unlink()
+    (root / "history/iter1/NOTES.md").write_text("edited later")
+    assert problems(root) == {"damaged-archive history/iter0/more", "damaged-archive history/iter0/setup.py"}
+    for text in ("", "[]", "{}", '{"files": []}', '{"files": {"setup.py": 1}}', "[" * 100_000):
+        (root / "history/iter0/report.json").write_text(text)
+        assert problems(root) == {"damaged-archive history/iter0/report.json"}
+
+
+def test_problems_are_errors_with_a_place_and_a_way_out_in_order(root: Path) -> None:
+    (root / "ai_coding/extra.py").write_text("changed")
+    (root / "ai_coding/new.py").write_text("new")
+    (root / "history/iter0/zero").write_text("x")
+    (root / "self/faulty.toml").write_text("[file]\n")
+    (root / "self/more.toml").write_text(UNIT.replace("extra", "more"))
+    found = proof.check(root).problems
+    assert all(d.severity == "error" and d.help and d.span and (root / d.span.file).exists() for d in found)
+    codes = [(d.code, d.span.file) for d in found if d.span and d.span.file != "self/faulty.toml"]
+    assert codes == [
+        ("differs", "ai_coding/extra.py"), ("not-generated", "ai_coding/new.py"), ("not-generated", "self/more.toml"),
+        ("damaged-archive", "history/iter0/zero"), ("not-listed", "ai_coding/new.py"),
+        ("no-transcript", "self/more.toml"), ("other-bytes", "ai_coding/extra.py"),
+    ]  # fmt: skip
+    assert any(d.span and d.span.file == "self/faulty.toml" and d.span.line for d in found)

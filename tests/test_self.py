@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ai_coding import proof
+from ai_coding import generation, proof
 from conftest import PACKAGE, REPO
 
-GENERATIONS = [REPO / f"history/iter{number}" for number in proof.iterations(REPO)]
+GENERATIONS = [REPO / f"history/iter{number}" for number in generation.iterations(REPO)]
 staged = pytest.mark.skipif("AI_CODING_STAGE" in os.environ, reason="this is a stage: it is not archived yet")
 generated = pytest.mark.skipif(len(GENERATIONS) < 2, reason="the package is still the hand-written bootstrap")
 
