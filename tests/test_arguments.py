@@ -9,12 +9,12 @@ from ai_coding import __version__, arguments
 
 BUILD: dict[str, Any] = {
     "command": "build", "specs": [Path("a.toml")], "out": None, "model": "", "format": "text", "jobs": 8,
-    "unsafe_sandbox": False, "quiet": False, "verbose": False,
+    "max_cost": 0.0, "unsafe_sandbox": False, "quiet": False, "verbose": False,
     "attempts": 0, "locked": False, "anew": False, "force": False,
 }  # fmt: skip
 ASK = {key: BUILD[key] for key in ("specs", "out", "model", "format")}
 SELF: dict[str, Any] = {
-    "command": "self", "model": "", "format": "text", "jobs": 8, "unsafe_sandbox": False, "quiet": False,
+    "command": "self", "model": "", "format": "text", "jobs": 8, "max_cost": 0.0, "unsafe_sandbox": False, "quiet": False,
     "verbose": False, "check": False, "anew": None, "dry_run": False, "notes": "",
 }  # fmt: skip
 
@@ -27,6 +27,8 @@ SELF: dict[str, Any] = {
         ("build -m manual --attempts 3 a.toml", BUILD | {"model": "manual", "attempts": 3}),
         ("build a.toml --locked --anew --force -q", BUILD | dict.fromkeys(("locked", "anew", "force", "quiet"), True)),
         ("build a.toml --unsafe-sandbox -v", BUILD | {"unsafe_sandbox": True, "verbose": True}),
+        ("build --max-cost 0.5 a.toml", BUILD | {"max_cost": 0.5}),
+        ("self --max-cost 12", SELF | {"max_cost": 12.0}),
         ("build --jobs 1 --quiet a.toml --verbose", BUILD | {"jobs": 1, "quiet": True, "verbose": True}),
         ("check a.toml --format json", {"command": "check", **ASK, "format": "json"}),
         ("show a.toml --model x:y", {"command": "show", **ASK, "model": "x:y"}),
@@ -48,6 +50,8 @@ def test_a_command_line_is_read(words: str, expected: dict[str, Any]) -> None:
         "", "bild a.toml", "build", "check", "show", "status", "pending a.toml", "self a.toml",
         "build a.toml --format sarif", "build a.toml --what", "build a.toml --check", "pending -m manual",
         "status a.toml -q", "show a.toml --anew", "self -o out", "self --attempts 2", "self --force",
+        "build a.toml --max-cost 0", "build a.toml --max-cost -1", "build a.toml --max-cost nan", "self --max-cost inf",
+        "build a.toml --max-cost x", "show a.toml --max-cost 1",
         "build a.toml -j 0", "build a.toml -j -1", "build a.toml -j x", "self -j 0",
         "build a.toml --attempts 0", "build a.toml --attempts 1.5", "build a.toml --attempts=-1",
     ],

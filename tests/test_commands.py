@@ -1,6 +1,7 @@
 """Each command is a function: parsed options and the environment in, lines and an exit code out."""
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -133,7 +134,8 @@ def test_check_show_and_pending(capsys: Capture) -> None:
     assert "Print Fizz." in out and err == f"fizz.toml: about {(len(out) - 3) // 3:,} tokens, for no model\n"
     assert run("show fizz.toml -m manual --format json") == 0
     shown = json.loads(capsys.readouterr().out)
-    assert list(shown) == ["spec", "request", "model", "tokens", "messages"] and shown["model"] == "manual"
+    assert list(shown) == ["spec", "request", "model", "tokens", "at_most", "messages"]
+    assert (shown["model"], shown["at_most"]) == ("manual", 0)
     assert [list(m.values())[0] for m in shown["messages"]] == ["system", "user"] and shown["messages"][1]["text"]
     assert [list(m) for m in shown["messages"]] == [["role", "text"]] * 2
     assert run("pending") == run("pending --format json") == 0 and capsys.readouterr().out == "[]\n"
@@ -143,6 +145,16 @@ def test_check_show_and_pending(capsys: Capture) -> None:
     (row,) = json.loads(capsys.readouterr().out)
     assert row["request"] == shown["request"] and list(row) == ["spec", "request", "prompt", "reply"]
     assert run("pending") == 0 and capsys.readouterr().out.splitlines() == [shown["spec"], *rows]
+
+
+def test_show_says_what_a_request_can_cost(capsys: Capture) -> None:
+    assert run("show fizz.toml -m openai:gpt-5") == 0
+    _, err = capsys.readouterr()
+    assert re.fullmatch(r"fizz\.toml: about \d+ tokens, for openai:gpt-5, at most \$0\.3\d\d\d\n", err), err
+    assert run("show fizz.toml -m nobody:x --format json") == 0
+    assert json.loads(capsys.readouterr().out)["at_most"] is None
+    assert run("show fizz.toml -m manual") == 0
+    assert capsys.readouterr().err.endswith(" tokens, for manual\n")
 
 
 @pytest.mark.parametrize("end", [None, KeyboardInterrupt, ZeroDivisionError])

@@ -90,6 +90,13 @@ def test_a_build_that_passes_writes_the_program_and_its_lock(world: World) -> No
     assert journal.fresh(world.plan.journal, world.spec.path, world.plan.out, __version__) == "fizz.py"
 
 
+def test_the_summary_says_what_it_cost(world: World) -> None:
+    end = world.build(model="openai:gpt-5")
+    found = lock.read(world.lock)
+    assert isinstance(found, lock.Lock) and found.cost == pytest.approx(0.00132)
+    assert end.summary == f"1 request, 1,000 tokens in, 7 out, $0.0014; 1 test passed in {TIER}"
+
+
 def test_the_lock_is_enough(world: World) -> None:
     """Without a model, elsewhere and on another machine it gives the same bytes, and it is not written again."""
     world.build()

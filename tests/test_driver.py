@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ai_coding import ir, journal, languages, lock, sandbox, site
+from ai_coding import ir, journal, languages, lock, prices, sandbox, site
 from ai_coding.backends import manual
 from ai_coding.critics import judge
 from ai_coding.diagnostic import error
@@ -49,6 +49,7 @@ class World:
         self.spec = Spec(folder / "fizz.toml", "fizz", python, {"": "Print Fizz."}, **rest)  # type: ignore[arg-type]
         self.plan = Settings(folder / "journal", folder, "openai:x", unsafe=True)
         self.events: list[Event] = []
+        self.answers: list[dict[str, str]] = []  # to the events `afford`
         self.model([])
 
     def model(self, replies: list[str], finish: str = "stop") -> Model:
@@ -60,9 +61,11 @@ class World:
             found, _ = site.survey(self.spec, self.plan, key)
             assert found
             steps, self.events = drive(found, beside), []
+            send: dict[str, str] | None = None
             try:
                 while True:
-                    self.events.append(next(steps))
+                    self.events.append(steps.send(send))
+                    send = self.answers.pop(0) if self.events[-1].kind == "afford" and self.answers else None
             except StopIteration as done:
                 end: Outcome | tuple[Lock, object, int] = done.value
                 return end
@@ -100,7 +103,7 @@ def test_the_events_the_journal_and_the_lock(world: World) -> None:
     question = digest(["verdict/1", FUZZ.digest, rules, ["fizz"], TIER])
     asked = {"attempt": 1, "model": "openai:x", "request": request, "recorded": False, "because": []}
     judged = {"program": FUZZ.digest, "verdict": question, "held_out": False, "sandbox": TIER}
-    counts = {"characters": len(WRONG), "input_tokens": 20, "output_tokens": 3}
+    counts = {"characters": len(WRONG), "input_tokens": 20, "output_tokens": 3, "cost": None}
     assert world.events[:5] == [
         Event("asked", "fizz.toml", asked),
         Event("token", "fizz.toml", {"text": WRONG[:3]}),
@@ -224,3 +227,49 @@ def test_without_a_sandbox_nothing_is_asked(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(sandbox, "available", lambda: False)
     world.plan = replace(world.plan, unsafe=False)
     assert world.refused({}).diagnostics[0].code == "no-sandbox" and world.events == []
+
+
+def test_what_it_cost(world: World) -> None:
+    """The lock has the sum over all replies, recorded ones too; nothing if a price is not known."""
+    world.plan = replace(world.plan, model="openai:gpt-5")
+    world.model([WRONG, RIGHT])
+    one = prices.cost("openai:gpt-5", {}, Reply("", "stop", "", 20, 3))
+    assert one and world.accepted()[0].cost == pytest.approx(2 * one)
+    assert [e.data["cost"] for e in world.events if e.kind == "replied"] == [one, one]
+    lock.path_for(world.spec.path).unlink()
+    world.model([])
+    assert world.accepted()[0].cost == pytest.approx(2 * one)
+    lock.path_for(world.spec.path).unlink()
+    world.plan = replace(world.plan, env={"OPENAI_API_URL": "http://localhost:1"})
+    assert world.accepted()[0].cost == 0.0, "another endpoint, another price"
+
+
+def test_the_ceiling_is_asked_before_a_request_is_sent(world: World) -> None:
+    """Nothing that is recorded is asked about, and what is refused goes on when it may cost more."""
+    world.plan = replace(world.plan, model="openai:gpt-5", max_cost=1.0)
+    model = world.model([WRONG, RIGHT])
+    world.answers = [{}, {"refused": "too much"}]
+    end = world.run({})
+    words = "what was answered is kept: build again with a higher --max-cost, or set max_tokens in [model]"
+    assert end == Outcome("failed", (error("over-budget", "too much", None, words),)) and world.is_open() is True
+    assert world.kinds() == "afford asked token token replied judged afford" and len(model.calls) == 1
+    most = world.events[0].data
+    assert list(most) == ["at_most"] and most["at_most"] == pytest.approx(prices.at_most(model.calls[0], {}))
+    world.answers = [{}]
+    assert world.accepted()[1] == 2 and world.kinds() == "asked replied judged afford asked token token replied judged"
+
+
+def test_without_a_price_no_ceiling_can_be_kept(world: World) -> None:
+    world.plan = replace(world.plan, max_cost=1.0)
+    model = world.model([RIGHT])
+    message, help = (
+        "no price is known for openai:x, so --max-cost cannot be kept",
+        "leave --max-cost out, or choose a model whose price is known",
+    )
+    assert world.refused({}) == Outcome("invalid", (error("no-price", message, None, help),))
+    assert model.calls == [] and world.events == []
+    world.plan = replace(world.plan, max_cost=0.0)
+    world.accepted()
+    world.plan, world.spec = replace(world.plan, max_cost=1.0), replace(world.spec, requirements={"": "Print it."})
+    world.plan = replace(world.plan, model="manual")
+    assert world.refused({}).status == "waiting" and world.kinds() == "afford asked", "a person costs nothing"

@@ -29,7 +29,7 @@ FIELDS = {
     "Judge": "program",
     "Event": "kind spec data={}",
     "Outcome": "status diagnostics=() program=None waiting=() summary=''",
-    "Settings": "journal out model='' attempts=0 locked=False anew=False force=False unsafe=False env={}",
+    "Settings": "journal out model='' attempts=0 locked=False anew=False force=False unsafe=False env={} max_cost=0.0",
 }
 
 

@@ -126,6 +126,16 @@ def test_a_committed_lock_holds_digests_in_place_of_texts(tmp_path: Path) -> Non
     assert read(tmp_path, text.encode()) == replace(FULL, program=Program({}, "fizz.py"), digests=digests)
 
 
+def test_what_it_cost_stands_in_the_lock_if_it_is_known(tmp_path: Path) -> None:
+    text = lock.write(replace(FULL, cost=0.0123))
+    assert text.replace("cost = 0.012300\n", "").splitlines()[:-1] == FULL_TEXT.splitlines()[:-1]
+    assert "output_tokens = 34\ncost = 0.012300\n\n[tested]" in text
+    assert read(tmp_path, text.encode()) == replace(FULL, cost=0.0123)
+    assert "cost" not in lock.write(replace(FULL, cost=4e-7)) and "cost = 12.000000\n" in lock.write(
+        replace(FULL, cost=12)
+    )
+
+
 def test_names_of_tests_stand_on_one_line() -> None:
     text = lock.write(Lock({}, {}, Program({}, "p"), passed=("two\nlines", "tab\t'")))
     assert 'passed = [\n    "two\\nlines",\n    "tab\\t\'",\n]\n' in text

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ai_coding import ir, languages, schedule, site
+from ai_coding import compiler, ir, languages, prices, schedule, site
 from ai_coding.ir import Event, Outcome, Reply, Request, Settings, Spec
 
 
@@ -20,6 +20,7 @@ class Model(ModuleType):
         self.plan = Settings(folder / "journal", folder, "openai:x", unsafe=True)
         self.folder, self.asked = folder, list[str]()
         self.texts: dict[str, str] = {}
+        self.tokens = (0, 0)
         self.wait = threading.Barrier(1)
         self.hold = threading.Event()
         self.hold.set()
@@ -29,7 +30,8 @@ class Model(ModuleType):
         self.wait.wait(10)
         yield ""
         self.hold.wait(10)
-        return Reply(f"````\n{self.texts.get(spec.stem, 'print(1)')}\n````\n")
+        text = f"````\n{self.texts.get(spec.stem, 'print(1)')}\n````\n"
+        return Reply(text, "stop", "", *self.tokens)
 
     def unit(self, name: str, *needs: str) -> tuple[Spec, Settings]:
         python, tests = languages.find("python"), (ir.Test("one", stdout="1\n"),)
@@ -126,3 +128,39 @@ def test_a_bug_in_a_worker_is_an_exception(model: Model, monkeypatch: pytest.Mon
     monkeypatch.setattr(model, "answer", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.build(model.unit("a"), model.unit("b"), jobs=1)
+
+
+def test_a_ceiling_holds_for_all_units_together(model: Model) -> None:
+    """What could be spent counts while it is under way, what was spent afterwards."""
+    model.tokens = (1000, 100)
+    plan = replace(model.plan, model="openai:gpt-5")
+    cost = prices.cost("openai:gpt-5", {}, Reply("", input_tokens=1000, output_tokens=100))
+    units = [(spec, plan) for spec, _ in (model.unit(name) for name in "abcd")]
+    most = max(prices.at_most(request, {}) or 0 for unit in units for request in compiler.requests(*unit))
+    assert cost and cost * 10 < most
+
+    def ends(ceiling: float, jobs: int) -> list[str]:
+        paid = [(spec, replace(plan, max_cost=ceiling)) for spec, _ in units]
+        events, outcomes = model.build(*paid, jobs=jobs)
+        assert "afford" not in {event.kind for event in events}
+        return [f"{o.status} {o.diagnostics[0].message}" if o.diagnostics else o.status for o in outcomes]
+
+    assert model.asked == [] and "built" not in ends(most / 2, 4) and model.asked == []
+    tight = most + cost * 1.5  # of four one after the other, the third would be over it
+    said = ends(tight, 1)
+    assert said[:2] == ["built", "built"] and model.asked == ["a", "b"]
+    spent, least = (prices.dollars(amount) for amount in (2 * cost, tight))
+    assert said[2].startswith("failed this request can cost up to $") and said[2].endswith(
+        f"; of {least}, {spent} are spent or promised"
+    )
+    assert said[3].startswith("failed this request can cost up to $")
+    model.wait = threading.Barrier(2)  # two at once, or never
+    assert ends(most * 2.5, 2) == ["current", "current", "built", "built"]
+
+
+def test_what_nobody_reported_counts_as_promised(model: Model) -> None:
+    plan = replace(model.plan, model="openai:gpt-5")
+    units = [(spec, plan) for spec, _ in (model.unit(name) for name in "ab")]
+    most = max(prices.at_most(request, {}) or 0 for unit in units for request in compiler.requests(*unit))
+    paid = [(spec, replace(plan, max_cost=most * 1.5)) for spec, _ in units]
+    assert model.ends(*paid, jobs=1) == "built failed" and model.asked == ["a"]

@@ -77,6 +77,8 @@ def test_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, {}),
         ({"attempts": 0, "locked": False, "anew": False, "force": False, "unsafe_sandbox": False, "jobs": 3}, {}),
         ({"attempts": 7}, {"attempts": 7}),
+        ({"max_cost": 0.0}, {}),
+        ({"max_cost": 2.5}, {"max_cost": 2.5}),
         ({"locked": True}, {"locked": True}),
         ({"anew": True}, {"anew": True}),
         ({"anew": ["ir"]}, {}),
