@@ -54,7 +54,7 @@ def watch(monkeypatch: Patch, *statuses: str) -> list[tuple[list[tuple[Spec, Set
     def build(units: Any, jobs: int) -> Generator[Event, None, list[Outcome]]:
         calls.append((list(units), jobs))
         yield Event("started", "fizz.toml", {"why": "never built"})
-        return [Outcome(status) for status in statuses[: len(units)]]
+        return [Outcome(status, summary="1 request") for status in statuses[: len(units)]]
 
     monkeypatch.setattr(schedule, "build", build)
     return calls
@@ -84,7 +84,7 @@ def test_a_build_gets_units_with_their_settings(folder: Path, monkeypatch: Patch
     expected = [Settings(folder / "journal", out, model, 7, True, True, True, True, env) for model in ("a:1", "b:2")]
     assert jobs == 3 and [spec.name for spec, _ in units] == ["fizz", "buzz"]
     assert [settings for _, settings in units] == expected
-    assert capsys.readouterr().out == "fizz.toml: built ()\n"
+    assert capsys.readouterr().out == "fizz.toml: built (1 request)\n"
 
 
 @pytest.mark.parametrize(("status", "code"), CODES.items())

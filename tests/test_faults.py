@@ -44,7 +44,8 @@ def test_what_could_have_been_meant(word: str, expected: str) -> None:
 
 def test_files_without_a_fault_do_not_pay_for_it() -> None:
     code = (
-        "import sys\nfrom ai_coding.faults import Faults\nfaults = Faults('x', {})\nfaults.choose('critics', ['a'], ('a',))\n"
+        "import sys\nfrom ai_coding.faults import Faults\nfaults = Faults('x', {})\n"
+        "faults.choose('critics', ['a'], ('a',))\n"
         "faults.add('code', 'words')\nassert 'difflib' not in sys.modules\nfaults.choose('critics', ['b'], ('a',))\n"
         "assert 'difflib' in sys.modules\n"
     )
