@@ -2,7 +2,7 @@
 
 import pytest
 from ai_coding.diagnostic import Diagnostic, Span, error
-from ai_coding.interface import differences, lost
+from ai_coding.interface import differences, lost, pick
 from ai_coding.ir import Program
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,3 +126,60 @@ def test_no_text_of_a_model_makes_it_raise(text: str) -> None:
 def test_a_program_offers_itself(text: str) -> None:
     found = differences(text, program(text))
     assert [d.severity for d in found] in ([], ["warning"]) and lost(program(text), program(text), "") == []
+
+
+SHOWN = """\
+LIMIT = 3  # bytes
+
+# Of rows.
+@dataclass(frozen=True)
+class Row:
+    \"\"\"A row.\"\"\"
+    a: int; b: str = ""
+
+Rows, Table = list[Row], dict  # both
+def read(path: Path) -> Row | None:
+    "One."
+
+def read(path: Path, far: bool = False) -> Row | None: "Two."
+if True:
+    def inside() -> int: ...
+x = 1; y = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "starts", "missing"),
+    [
+        ([], [], []),
+        (["LIMIT"], ["LIMIT = 3  # bytes"], []),
+        (["Row"], ["@dataclass", "class Row", '    """A row', "    a: int; b"], []),
+        (["Table"], ["Rows, Table = list[Row], dict  # both"], []),
+        (["read", "LIMIT"], ["LIMIT", "def read", '    "One."', "def read(path: Path, far"], []),
+        (["inside"], ["if True:", "    def inside"], []),
+        (["y"], ["x = 1; y = 2"], []),
+        (["a", "Rows", "no", "Path"], ["Rows, Table"], ["a", "no", "Path"]),
+    ],
+)
+def test_a_part_of_an_interface(names: list[str], starts: list[str], missing: list[str]) -> None:
+    text, lacking = pick(SHOWN, names)
+    lines = text.splitlines()
+    assert len(lines) == len(starts) and all(map(str.startswith, lines, starts)), text
+    assert lacking == missing and (text.endswith("\n") or not lines)
+    assert pick(text, names) == (text, missing)
+
+
+def test_an_interface_that_cannot_be_read_is_given_whole() -> None:
+    for text in ("int main(void);\n", *DEEP[:2], *DEEP[5:]):
+        assert pick(text, ["main"]) == (text, [])
+    assert pick("x = '\u2028\x0c'\ny = 1\n", ["x"]) == ("x = '\u2028\x0c'\n", [])
+
+
+@given(
+    st.text(st.sampled_from("ab:=()[]\n ;#'\"\\@\r\x0c\ud800"), max_size=40),
+    st.lists(st.sampled_from("abc"), max_size=3),
+)
+@settings(derandomize=True, deadline=None)
+def test_nothing_raises_when_a_part_is_picked(text: str, names: list[str]) -> None:
+    found, missing = pick(text, names)
+    assert set(missing) <= set(names) and all(line in text for line in found.split("\n"))

@@ -60,6 +60,8 @@ def test_json_lines_are_there_at_once() -> None:
         (Outcome("built", (BROKEN, COPY), PROGRAM, (), "s"), False, "x.py: built (s)\n"),
         (Outcome("built", (STYLE, COPY), PROGRAM, (), "s"), True, "x.py: built (s)\n"),
         (Outcome("current", (), None, (), "all is well"), False, "x.toml: up to date (all is well)\n"),
+        (Outcome("built", (), PROGRAM), False, "x.py: built\n"),
+        (Outcome("current"), False, "x.toml: up to date\n"),
         (Outcome("built", (), None, (), "iteration 2"), False, "x.toml: built (iteration 2)\n"),
         (Outcome("failed", (STYLE, error("tests", "no")), None, (), "s"), False, ""),
         (Outcome("provider", (error("no-model", "none"),)), False, ""),

@@ -171,6 +171,22 @@ def test_a_module_is_asked_for_anew(tree: Path, rebuild: Rebuild, tmp_path: Path
     assert isinstance(missing, Outcome) and missing.diagnostics[0].code == "no-unit"
 
 
+def test_asking_anew_goes_on_until_it_is_promoted(tree: Path, rebuild: Rebuild, tmp_path: Path) -> None:
+    """A suite that fails, or replies that are not there yet, end a rebuild; the next one loses none of its answers."""
+    rebuild(WRONG, EDIT)
+    (tree / "tests/test_more.py").write_text("def test_it():\n    assert False\n")
+    other = "````python ai_coding/extra.py\nWORD = 'ex' + 'tra'\n````\n"
+    for anew in (["extra"], None, ["extra"]):
+        ended = rebuild(other, anew=anew)
+        assert isinstance(ended, Outcome) and ended.status == "failed" and ended.diagnostics[0].code == "tests"
+        assert len((tmp_path / "calls").read_text()) == 3
+    (tree / "tests/test_more.py").unlink()
+    ended = rebuild()
+    assert isinstance(ended, Outcome) and ended.status == "built", ended
+    assert problems(tree) == [] and "take = 2" in (tree / "self/extra.lock").read_text()
+    assert (tree / "ai_coding/extra.py").read_text().startswith("WORD = 'ex' + 'tra'\n")
+
+
 def test_killed_while_promoting(tree: Path, rebuild: Rebuild) -> None:
     """Whatever was in place stays whole, and the next start finishes what was decided."""
     rebuild(WRONG, EDIT)

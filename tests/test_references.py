@@ -161,6 +161,45 @@ def test_used_units_and_all_they_need(tmp_path: Path) -> None:
     assert sorted(needs[3:]) == sorted([paths["v"], paths["gone"], beside])
 
 
+def test_names_that_are_relied_on(tmp_path: Path) -> None:
+    """Behind a colon; the rest of the interface then does not count, and needs are the same."""
+    shown = "LIMIT = 3\n\ndef run(a: int) -> int:\n    'One.'\nclass Row: ..."
+    write(tmp_path, u=UNIT.replace("\n\n  x\n\n", f"\n{shown}\n") + 'uses = ["v.toml:f,g", "up/z.toml: a"]\n', v=UNIT)
+    (tmp_path / "up").symlink_to("..")
+    faults = collect()
+    listed = ["u.toml", "u.toml: LIMIT", "u.toml:Row , run", "v.toml: anything"]
+    used, needs = references.uses(faults, tmp_path / "x.toml", listed)
+    run = shown.partition("\n\n")[2]
+    assert [use.interface for use in used] == [shown, "LIMIT = 3", run, "  x"]
+    assert needs == (tmp_path / "u.toml", tmp_path / "v.toml") and told(faults) == []
+
+
+def test_names_that_are_not_offered(tmp_path: Path) -> None:
+    write(tmp_path, u=UNIT.replace("  x", "def one(): ..."), v=UNIT + 'uses = ["x.toml: f"]\n', w="")
+    faults = collect()
+    listed = [
+        "u.toml: one, One, two",
+        "u.toml: one,",
+        "u.toml:",
+        "../u.toml: one",
+        "gone.toml: a: b",
+        "w.toml: a",
+        "v.toml: q",
+    ]
+    used, _ = references.uses(faults, tmp_path / "x.toml", listed)
+    assert told(faults) == [
+        "unknown-name 0: 'u.toml' does not offer 'One' | ",
+        "unknown-name 0: 'u.toml' does not offer 'two' | ",
+        "unknown-name 1: 'u.toml' does not offer '' | ",
+        "unknown-name 2: 'u.toml' does not offer '' | ",
+        f"bad-path 3: '../u.toml' {OUT} | ",
+        "missing-file 4: there is no file 'gone.toml' | ",
+        NONE.replace("0: 'u", "5: 'w"),
+        CYCLE.replace("0: 'u", "6: 'v"),
+    ]
+    assert used == () or used[-1].path == tmp_path / "v.toml", "those with a fault are left out"
+
+
 def test_a_unit_that_is_used_twice_is_needed_once(tmp_path: Path) -> None:
     write(tmp_path, u=UNIT)
     faults, unit = collect(), Use(tmp_path / "u.toml", "n", "  x")

@@ -178,3 +178,30 @@ def test_the_take_that_stage_1_began_goes_on(root: Path, before: int | None, is_
     state = journal.get(root / ".self/journal", "units", journal.unit(spec.path, stage))
     assert state["take"] == 3 and state.get("open", False) is is_open
     assert lock.path_for(spec.path).name == "extra.lock"
+
+
+def test_what_a_rebuild_had_built_anew_goes_on(root: Path, tmp_path: Path) -> None:
+    """The stage is made again from the old locks; what was answered in it is not asked again."""
+    stages.resume(root, tmp_path / "journal")
+    assert not (tmp_path / "journal").exists() and not (root / ".self/stage").exists()
+    takes = {"extra": (2, 3), "more": (0, 1), "same": (2, 2), "new": (0, 2), "bad": (1, 5), "none": (1, 4)}
+    stage = root / ".self/stage"
+    (stage / "self").mkdir(parents=True)
+    for name, (old, new) in takes.items():
+        for folder, take in ((root, old), (stage, new)):
+            (folder / f"self/{name}.toml").write_text(UNIT.replace("NAME", name))
+            if take:
+                text = lock.write(replace(LOCK, take=take), committed=True)
+                (folder / f"self/{name}.lock").write_text(text if (folder, name) != (stage, "bad") else "damaged")
+    keys = {name: journal.unit(stage / f"self/{name}.toml", stage) for name in takes}
+    for name in ("extra", "more", "same", "new", "bad"):
+        journal.put(tmp_path / "journal", "units", keys[name], {"take": 9, "open": False, "highest": 9, "kept": name})
+    stages.resume(root, tmp_path / "journal")
+    states = {name: journal.get(tmp_path / "journal", "units", key) for name, key in keys.items()}
+    untouched = {"take": 9, "open": False, "highest": 9}
+    assert states == {
+        "extra": {"take": 3, "open": True, "highest": 9, "kept": "extra"},
+        "new": {"take": 2, "open": True, "highest": 9, "kept": "new"},
+        "none": None,
+        **{name: {**untouched, "kept": name} for name in ("more", "same", "bad")},
+    }
