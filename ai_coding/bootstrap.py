@@ -70,6 +70,7 @@ def _locked(root: Path) -> Iterator[None]:
 
 def _stage1(root: Path, settings: Settings, plan: Plan) -> Generator[Event, None, _Ended]:
     """Stage 1, and all that follows if its units could be built."""
+    stages.resume(root, settings.journal)
     specs, faults = stages.make(root)
     problems = [*faults, *_unknown(plan, specs)]
     if problems:

@@ -3,11 +3,14 @@
 Texts are read by `ast` only, nothing is run. They are a model's: whatever they hold, nothing raises,
 and nothing here recurses over how deep they are nested.
 
-In: an interface (Python source) and a program, or a program before and after a change.
-Out: Diagnostics for names that are missing, of another kind, with another signature, or lost.
+In: an interface (Python source) and a program, or a program before and after a change; or an
+interface and the names in it that somebody relies on.
+Out: Diagnostics for names that are missing, of another kind, with another signature, or lost; or
+the part of the interface that defines those names, and the names that it does not define.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from ai_coding.diagnostic import Diagnostic, Span, error
@@ -51,6 +54,27 @@ def lost(old: Program, new: Program, changes: str) -> list[Diagnostic]:
     ]
 
 
+def pick(interface: str, names: Sequence[str]) -> tuple[str, list[str]]:
+    """The part that defines names; names it has not."""
+    body = _body(interface)
+    if body is None:
+        return interface, []
+    # not str.splitlines: it also splits where the parser sees no end of a line
+    lines = re.split("\r\n|\r|\n", interface)
+    blocks: list[tuple[int, int, bool]] = []
+    for node in body:
+        start, end = _extent(node, lines)
+        wanted = not _definitions([node]).keys().isdisjoint(names)
+        if blocks and start < blocks[-1][1]:  # of two on one line both come, and both whole
+            first, last, before = blocks.pop()
+            start, end, wanted = first, max(last, end), before or wanted
+        blocks.append((start, end, wanted))
+    picked = [line for start, end, wanted in blocks if wanted for line in lines[start:end]]
+    defined = _definitions(body)
+    missing = [name for name in names if name not in defined]
+    return "".join(f"{line}\n" for line in picked), missing
+
+
 def _body(text: str) -> list[ast.stmt] | None:
     """The statements of text, None if it is unreadable."""
     try:
@@ -58,6 +82,23 @@ def _body(text: str) -> list[ast.stmt] | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # ValueError: NUL and lone surrogates; the last two: nested too deep for the parser
         return None
+
+
+def _extent(node: ast.stmt, lines: list[str]) -> tuple[int, int]:
+    """The indices in lines of the first line of a top-level statement and behind its last."""
+    start, end = node.lineno, node.end_lineno or node.lineno
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for decorator in node.decorator_list[:1]:
+            start = decorator.lineno
+            # brackets around it may open on lines above, where its `@` is
+            while not lines[start - 1].lstrip().startswith("@"):
+                start -= 1
+    # columns are counted in bytes; a backslash behind the statement draws the next line in
+    rest = lines[end - 1].encode("utf-8")[node.end_col_offset:]
+    while end < len(lines) and rest.endswith(b"\\") and b"#" not in rest:
+        rest = lines[end].encode("utf-8")
+        end += 1
+    return start - 1, end
 
 
 def _pairs(

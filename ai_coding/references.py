@@ -14,6 +14,7 @@ from typing import Any
 
 from ai_coding import paths, toml
 from ai_coding.faults import Faults
+from ai_coding.interface import pick
 from ai_coding.ir import Use
 from ai_coding.toml import KeyPath
 
@@ -85,8 +86,9 @@ def uses(
     this = Path(os.path.realpath(path))
     known: dict[Path, _File] = {}
     used: list[Use] = []
-    for index, name in enumerate(listed):
+    for index, element in enumerate(listed):
         at = ("project", "uses", index)
+        name, wanted = _split(element)
         file = _locate(faults, path.parent, name, at)
         if file is None:
             continue
@@ -96,7 +98,11 @@ def uses(
             message = f"{name!r} has no `interface` that others may rely on"
             faults.add("no-interface", message, at)
         else:
-            used.append(unit)
+            part, missing = _part(unit, wanted)
+            for lacking in missing:
+                faults.add("unknown-name", f"{name!r} does not offer {lacking!r}", at)
+            if not missing:
+                used.append(part)
         # The elements before did not lead here, or the loop would have ended: this one does.
         if this in known:
             message = f"{name!r} uses this file in turn"
@@ -154,6 +160,26 @@ def _read(faults: Faults, folder: Path, path: str, at: KeyPath) -> tuple[Path, b
         return None
 
 
+def _split(element: str) -> tuple[str, list[str] | None]:
+    """The path in an element of `uses` and the names behind its colon; None if it has no colon."""
+    path, colon, names = element.partition(":")
+    # The colon of a drive, as in `C:/x`, belongs to a path, one that leads out of every folder.
+    is_drive = len(path) == 1 and path.isalpha() and names.startswith(("/", "\\"))
+    if not colon or is_drive:
+        return element, None
+    return path, [name.strip() for name in names.split(",")]
+
+
+def _part(unit: Use, names: Sequence[str] | None) -> tuple[Use, list[str]]:
+    """The unit with the part of its interface for names (None: all), and names it lacks."""
+    if names is None:
+        return unit, []
+    text, unknown = pick(unit.interface, names)
+    # An interface that cannot be taken apart is said to have every name, but none is empty.
+    missing = [name for name in names if not name or name in unknown]
+    return Use(unit.path, unit.name, text.strip("\n")), missing
+
+
 def _value(values: dict[str, Any], table: str, key: str) -> object:
     """What is at table.key; None if nothing is or the table is none."""
     found = values.get(table)
@@ -170,7 +196,8 @@ def _load(path: Path) -> _File:
         unit = Use(path, name, interface.strip("\n"))
     listed = _value(values, "project", "uses")
     elements = listed if isinstance(listed, list) else []
-    used = [_inside(path.parent, element) for element in elements if isinstance(element, str)]
+    written = [_split(element)[0] for element in elements if isinstance(element, str)]
+    used = [_inside(path.parent, place) for place in written]
     return _File(unit, tuple(file for file in used if file is not None))
 
 

@@ -1,8 +1,9 @@
 """Stage 1 and stage 2: where the new package is built, tested, and built once more by itself.
 
-In: the root of the tree, the settings, and the units as stage 1 has built them.
+In: the root of the tree, the settings, the units as stage 1 has built them, and the journal.
 Out: the units of the stage, and the errors in their requirement files, of the test-suite, of
-stage 1's own build and of the comparison of both stages; all that is written is in WORK.
+stage 1's own build and of the comparison of both stages; all that is written is in WORK, apart
+from the journal's entries of units whose new take is to go on.
 """
 
 import os
@@ -12,11 +13,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ai_coding import journal, workspace
+from ai_coding import journal, lock, workspace
 from ai_coding.diagnostic import Diagnostic, Span, error, errors
 from ai_coding.generation import SELF, WORK, content
 from ai_coding.ir import Settings, Spec
-from ai_coding.lock import path_for
+from ai_coding.lock import Lock, path_for
 from ai_coding.transcript import Question, Unit, diagnostics
 
 _COPIED = (
@@ -49,6 +50,22 @@ def make(root: Path) -> tuple[list[Spec], list[Diagnostic]]:
             # No build wrote this output, so it would be in the way of the first one.
             (stage / spec.entry).unlink(missing_ok=True)
     return specs, errors(faults)
+
+
+def resume(root: Path, folder: Path) -> None:
+    """Let the builds of the old stage that a new take began for go on. folder: the journal. OSError."""
+    stage = _work(root) / "stage"
+    for path in sorted((stage / SELF.parent).glob("*.toml")):
+        new = lock.read(path_for(path))
+        old = lock.read(path_for(root / SELF.parent / path.name))
+        before = old.take if isinstance(old, Lock) else 1
+        if not isinstance(new, Lock) or new.take <= before:
+            continue
+        key = journal.unit(path, stage)
+        state = journal.get(folder, "units", key)
+        if isinstance(state, dict):
+            # The new stage has the old lock: only an open take finds its recorded answers again.
+            journal.put(folder, "units", key, {**state, "take": new.take, "open": True})
 
 
 def suite(root: Path) -> list[Diagnostic]:
