@@ -1,3 +1,3 @@
-"""ai_coding: a compiler whose source language is a requirement file and whose output is tested, locked programs."""
+"""ai_coding: a compiler whose source language is a requirement file."""
 
 __version__ = "0.2.0"

@@ -1,7 +1,7 @@
-"""Problems in what we were given, as values that say where the problem is and how to get rid of it.
+"""Problems in what we were given, as values: with a place and a way out.
 
-In: what a module found wrong with a requirement file, a reply, a lock or a provider, and the place where it did.
-Out: frozen values that can be compared, hashed and written field by field, and their text for a person or a model.
+In: what is wrong, where it is in which file, and what can be done about it.
+Out: Diagnostics, which are compared, stored field by field, and shown as text by `str`.
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Span:
-    """A place in a file: line and column count from 1, line 0 is the whole file, length is in characters.
+    """A place in a file, shown as `file:line:column`, or `file` if it is the whole file.
 
-    The text is that of the line, without its line break, or empty if it is not known.
+    Line and column count characters from 1; line 0 is the whole file. `length` is in characters,
+    `text` is the line that is meant, without its end.
     """
 
     file: str
@@ -22,13 +23,15 @@ class Span:
     text: str = ""
 
     def __str__(self) -> str:
-        """The place as `file:line:column`, or as `file` if it is the whole file."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A problem: its severity (`error`, `warning` or `note`), a slug as its code, its place and the way out."""
+    """A problem, shown in lines: what is wrong, where, and the way out.
+
+    `severity` is `error`, `warning` or `note`; `code` is a slug; `help` is the way out.
+    """
 
     severity: str
     code: str
@@ -37,12 +40,11 @@ class Diagnostic:
     help: str = ""
 
     def __str__(self) -> str:
-        """The lines to be shown, without a line break at the end."""
-        first, *others = self.message.splitlines() or [""]
+        first = (self.message.splitlines() or [""])[0]
         lines = [f"{self.severity}[{self.code}]: {first}"]
         if self.span is not None:
-            lines += _place(self.span)
-        lines += _indented(others)
+            lines += _excerpt(self.span)
+        lines += [f"  {line}".rstrip() for line in self.message.rstrip().splitlines()[1:]]
         lines += [f"  = help: {line}" for line in self.help.splitlines()]
         return "\n".join(lines)
 
@@ -62,27 +64,19 @@ def count(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def _place(span: Span) -> list[str]:
-    """The line with the arrow and, if the text of the place is known, that text with carets below it."""
-    # A whole file has no line number, so nothing stands left of its arrow.
+def _excerpt(span: Span) -> list[str]:
+    """The place and, if there is a line to show, that line with carets below it."""
     margin = " " * len(str(span.line)) if span.line else ""
-    lines = [f"{margin}--> {span}"]
-    if span.line and span.text:
-        lines += [f"{margin} |", f"{span.line} | {span.text}", f"{margin} | {_carets(span)}"]
-    return lines
-
-
-def _carets(span: Span) -> str:
-    """The carets, behind what moves them below the marked characters."""
-    start = min(max(span.column - 1, 0), len(span.text))
-    # Only a tab is as wide as a tab, wherever the tab stops of the reader are.
-    before = "".join("\t" if character == "\t" else " " for character in span.text[:start])
-    return before + "^" * max(1, min(span.length, len(span.text) - start))
-
-
-def _indented(lines: list[str]) -> list[str]:
-    """The lines, indented, without blanks at the end of each and without blank lines at the end of all."""
-    shown = [f"  {line}".rstrip() for line in lines]
-    while shown and not shown[-1]:
-        shown.pop()
-    return shown
+    place = f"{margin}--> {span}"
+    if not span.line or not span.text:
+        return [place]
+    before = span.text[:span.column - 1]
+    # Tabs are kept, so that the carets stand right however wide a terminal shows a tab.
+    indent = "".join("\t" if character == "\t" else " " for character in before)
+    carets = "^" * max(1, min(span.length, len(span.text) - len(before)))
+    return [
+        place,
+        f"{margin} |",
+        f"{span.line} | {span.text}",
+        f"{margin} | {indent}{carets}",
+    ]

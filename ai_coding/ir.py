@@ -1,14 +1,13 @@
 """What flows through the compiler: frozen data, no behaviour but digests.
 
-In: the values that the other modules put into the fields; for `digest`, bytes or anything that JSON can hold.
-Out: frozen dataclasses that are equal if their fields are, and digests that never change, since locks and journals rest
-on them. What JSON cannot hold has no digest: that is a TypeError.
+In: the values that parser, strategies, driver, backends and critics put into these classes.
+Out: immutable objects, and digests that locks and journals rest on and that never change.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,22 @@ from ai_coding.diagnostic import Diagnostic
 
 
 def digest(value: object) -> str:
-    """`sha256:…` of bytes as they are, of anything else as canonical JSON (sorted keys, ASCII, no blanks)."""
-    content = value if isinstance(value, bytes) else _canonical(value)
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+    """`sha256:…` of bytes as they are, of anything else as canonical JSON (sorted keys, ASCII,
+    no blanks).
 
-
-def _canonical(value: object) -> bytes:
-    try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    except ValueError as problem:
-        # json reports a value that contains itself so; for callers it is one more value that cannot be written.
-        raise TypeError(f"not writable as JSON: {problem}") from problem
-    return text.encode("ascii")
+    Raises TypeError for what JSON cannot write.
+    """
+    if isinstance(value, bytes):
+        data = value
+    else:
+        data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)
 class Language:
-    """A row of languages.toml. The commands hold {entry} (the program's file) and {stem} (without extension)."""
-
+    """A row of languages.toml. The commands hold {entry} (the program's file) and {stem}
+    (without extension)."""
     name: str
     extension: str
     aliases: tuple[str, ...] = ()
@@ -45,7 +42,6 @@ class Language:
 @dataclass(frozen=True)
 class Test:
     """One [[tests]] table. timeout in seconds; copy and files are put beside the program."""
-
     name: str
     covers: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -66,7 +62,6 @@ class Test:
 @dataclass(frozen=True)
 class Use:
     """A unit whose interface this unit relies on."""
-
     path: Path
     name: str
     interface: str
@@ -76,11 +71,11 @@ class Use:
 class Spec:
     """A requirement file, parsed and validated. name is the output's path without its extension.
 
-    inputs: every file that was read for it. needs: the requirement files of all units it uses, and of those they use.
-    shared, data, output: the workspace's text, hand-written files (path -> bytes) and output folder. committed: the
-    output is itself under version control.
+    inputs: every file that was read for it. needs: the requirement files of all units it uses,
+    and of those they use.
+    shared, data, output: the workspace's text, hand-written files (path -> bytes) and output
+    folder. committed: the output is itself under version control.
     """
-
     path: Path
     name: str
     language: Language
@@ -112,11 +107,12 @@ class Spec:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A requirement file with [workspace]. root: the folder that its members' paths of files are relative to.
+    """A requirement file with [workspace]. root: the folder that its members' paths of files are
+    relative to.
 
-    build and model: what holds for members that do not say otherwise. tests: rows of [[tests]] that every member has.
+    build and model: what holds for members that do not say otherwise. tests: rows of [[tests]]
+    that every member has.
     """
-
     path: Path
     members: tuple[Path, ...]
     root: Path
@@ -132,21 +128,18 @@ class Workspace:
 @dataclass(frozen=True)
 class Program:
     """Relative path -> text, and the path that is run."""
-
     files: Mapping[str, str]
     entry: str
 
     @property
     def digest(self) -> str:
         """R3."""
-        # json writes only dicts as objects, and files may be any mapping.
         return digest(["program/1", self.entry, dict(self.files)])
 
 
 @dataclass(frozen=True)
 class Message:
     """role: system, user or assistant."""
-
     role: str
     text: str
 
@@ -154,7 +147,6 @@ class Message:
 @dataclass(frozen=True)
 class Request:
     """A question to a model: nothing in it depends on time, place or key."""
-
     model: str
     take: int
     parameters: Mapping[str, float]
@@ -164,23 +156,17 @@ class Request:
     @property
     def digest(self) -> str:
         """R4."""
-        # Spelled out rather than taken from the dataclass, so that the format is visible where it must not change.
-        return digest(
-            {
-                "version": "request/1",
-                "model": self.model,
-                "take": self.take,
-                "parameters": dict(self.parameters),
-                "messages": [{"role": message.role, "text": message.text} for message in self.messages],
-                "tools": self.tools,
-            }
-        )
+        messages = [asdict(message) for message in self.messages]
+        return digest({
+            "version": "request/1", "model": self.model, "take": self.take,
+            "parameters": dict(self.parameters), "messages": messages, "tools": self.tools,
+        })
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. finish: stop, length (token limit) or cut (the stream ended early); tokens as reported."""
-
+    """What came back. finish: stop, length (token limit) or cut (the stream ended early);
+    tokens as reported."""
     text: str
     finish: str = "stop"
     model: str = ""
@@ -191,7 +177,6 @@ class Reply:
 @dataclass(frozen=True)
 class Waiting:
     """The reply is not there yet: a person or another program writes it to reply."""
-
     spec: Path
     request: str
     prompt: Path
@@ -201,7 +186,6 @@ class Waiting:
 @dataclass(frozen=True)
 class Verdict:
     """All diagnostics of the critics on one program. reached: how many critics it passed or met."""
-
     diagnostics: tuple[Diagnostic, ...]
     reached: int
     passed: tuple[str, ...]
@@ -211,7 +195,6 @@ class Verdict:
 @dataclass(frozen=True)
 class Ask:
     """A strategy needs a Reply. because: the errors that this request is to mend."""
-
     messages: tuple[Message, ...]
     because: tuple[Diagnostic, ...] = ()
 
@@ -219,14 +202,12 @@ class Ask:
 @dataclass(frozen=True)
 class Judge:
     """A strategy needs the Diagnostics of the critics."""
-
     program: Program
 
 
 @dataclass(frozen=True)
 class Event:
     """One step of a build, for progress, JSON and metrics alike."""
-
     kind: str
     spec: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -235,7 +216,6 @@ class Event:
 @dataclass(frozen=True)
 class Outcome:
     """How a build ended. status: built, locked, current, failed, invalid, provider or waiting."""
-
     status: str
     diagnostics: tuple[Diagnostic, ...] = ()
     program: Program | None = None
@@ -245,8 +225,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line and the environment decide. env: provider keys and addresses, by variable name."""
-
+    """What the command line and the environment decide. env: provider keys and addresses, by
+    variable name."""
     journal: Path
     out: Path
     model: str = ""

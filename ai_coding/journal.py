@@ -1,12 +1,13 @@
-"""The journal: answers by the digest of their question, in the cache folder, which may be deleted or shared.
+"""The journal: answers by the digest of their question, in the cache folder.
 
-An entry is given back whole or not at all: whatever is missing or damaged in the folder is as if it had never been
-answered. The form of an entry never changes, so that old journals stay readable.
+The folder may be deleted at any time, or shared with other processes and machines. So what is
+read from it is checked, whatever is not whole counts as not there, and what is written gets its
+name only when it is on the disk.
 
-In: the journal's folder, the kind and the key of a question, and values that JSON can hold; for freshness, the
-requirement file, the output folder and the version of the program.
-Out: the stored values, files that are written whole or not at all, digests of files, and the name of a program that
-needs no new build.
+In: the folder, a kind of question, the key of one question (a digest) and, to store it, its
+answer as a JSON value; for units, a requirement file, an output folder and a version.
+Out: the stored value or None; files that are whole and durable; the digests of files; whether
+a build is still fresh.
 """
 
 import contextlib
@@ -22,51 +23,51 @@ def put(folder: Path, kind: str, key: str, value: object) -> None:
     "Store value as the answer to key, durably; makes the folders."
     body = json.dumps(value)
     entry = {"key": key, "sum": _digest(body.encode("utf-8")), "body": body}
-    path = _place(folder, kind, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, json.dumps(entry).encode("utf-8"))
+    place = _place(folder, kind, key)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write(place, json.dumps(entry).encode("utf-8"))
     sync(folder / kind)
     sync(folder)
 
 
 def get(folder: Path, kind: str, key: str) -> Any:
     "The value, or None: no entry, one of another key, or damaged in any way."
-    data = _content(_place(folder, kind, key))
-    if data is None:
-        return None
-    # ValueError covers wrong UTF-8, wrong JSON and lone surrogates; RecursionError is JSON that is nested too deeply.
     try:
-        entry = json.loads(data.decode("utf-8"))
+        entry = json.loads(_place(folder, kind, key).read_bytes().decode("utf-8"))
         if not isinstance(entry, dict) or entry.get("key") != key:
             return None
         body = entry.get("body")
         if not isinstance(body, str) or entry.get("sum") != _digest(body.encode("utf-8")):
             return None
         return json.loads(body)
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
+        # ValueError is bad JSON and bad Unicode; RecursionError is JSON that is nested too deeply.
         return None
 
 
 def write(path: Path, data: bytes) -> None:
     "Readers see the old file or the new one, never a part. OSError without a folder."
-    # The name is chosen before the file is made, so that an interrupt at any point still finds what to remove.
+    # The name is chosen before the file is made: no interrupt can leave a file unknown to us.
     temporary = path.parent / f".tmp-{os.urandom(16).hex()}"
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with open(
+            temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)
+        ) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally:
-        # After a replacement nothing has this name any more; after a failure, that failure is the one to report.
+        sync(path.parent)
+    except BaseException:
+        # A failure to clean up must not hide the error that made it necessary.
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-    sync(path.parent)
+        raise
 
 
 def sync(folder: Path) -> None:
     "Make the names in folder durable."
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -75,46 +76,38 @@ def sync(folder: Path) -> None:
 
 def unit(spec: Path, out: Path) -> str:
     "The digest of the JSON list of both resolved paths."
-    # Unlike Path.resolve, realpath raises nothing for a loop of symbolic links.
-    return _digest(json.dumps([os.path.realpath(spec), os.path.realpath(out)]).encode("utf-8"))
+    return _digest(json.dumps([str(spec.resolve()), str(out.resolve())]).encode("utf-8"))
 
 
 def fingerprints(files: Iterable[Path]) -> dict[str, str]:
     "Path -> digest, in order of path; '' where no file can be read."
     found: dict[str, str] = {}
     for path in sorted(set(files)):
-        data = _content(path)
-        found[str(path)] = "" if data is None else _digest(data)
+        try:
+            # Reading a pipe or a device might never end.
+            found[str(path)] = _digest(path.read_bytes()) if path.is_file() else ""
+        except (OSError, ValueError):
+            found[str(path)] = ""
     return found
 
 
 def fresh(folder: Path, spec: Path, out: Path, version: str) -> str:
     "The program's name if nothing changed, else ''."
     state = get(folder, "units", unit(spec, out))
-    if not isinstance(state, dict) or state.get("version") != version or state.get("open", False) is not False:
+    if not isinstance(state, dict):
         return ""
     entry, seen = state.get("entry"), state.get("seen")
     if not isinstance(entry, str) or not isinstance(seen, dict) or not seen:
         return ""
-    return entry if fingerprints(Path(name) for name in seen) == seen else ""
-
-
-def _digest(data: bytes) -> str:
-    """The plain hex SHA-256 of data."""
-    return hashlib.sha256(data).hexdigest()
+    if state.get("version") != version or state.get("open", False) is not False:
+        return ""
+    return entry if fingerprints(map(Path, seen)) == seen else ""
 
 
 def _place(folder: Path, kind: str, key: str) -> Path:
-    """Where the entry of key is, if there is one."""
-    plain = key.removeprefix("sha256:")
-    return folder / kind / plain[:2] / plain[2:]
+    digest = key.removeprefix("sha256:")
+    return folder / kind / digest[:2] / digest[2:]
 
 
-def _content(path: Path) -> bytes | None:
-    """The bytes of the file, or None where no file can be read."""
-    # Only regular files are opened, since reading a pipe or a device might never end. A name from a shared journal may
-    # be one that no file can have, which is a ValueError.
-    try:
-        return path.read_bytes() if path.is_file() else None
-    except (OSError, ValueError):
-        return None
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

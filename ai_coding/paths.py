@@ -1,37 +1,33 @@
-"""Paths that come from a model or a stranger: what is wrong with them.
+"""Say what is wrong with paths that come from a model or a stranger.
 
-A path is judged by the strictest of all systems, so that what passes means the same file everywhere.
+A path is fine only if every system reads it alike, as a file within the folder it is put in.
 
-In: paths as text, of which nothing is known.
-Out: the first reason why a path must not be written, and the pairs of paths that cannot stand side by side.
+In: paths as text, untrusted, with forward slashes; nothing is looked up on the disk.
+Out: the first reason to refuse a path, or the pairs of paths that cannot stand side by side.
 """
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-_RELATIVE = "only a relative path with forward slashes is allowed"
-_INVISIBLE = "it holds invisible characters"
-_PARTS = "it has an empty, '.' or '..' part"
-_LONG = "one of its parts is longer than 255 bytes"
-_NAME = "that name is not possible on every system"
-_GIT = "it reaches into a version control folder"
-
-_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _MAX_PART_BYTES = 255
-_FORBIDDEN = frozenset('<>:"|?*')
-_DEVICES = frozenset(
-    ["con", "prn", "aux", "nul", "conin$", "conout$"]
-    + [port + number for port in ("com", "lpt") for number in "0123456789¹²³"]
-)
+_PORTS = tuple(port + digit for port in ("com", "lpt") for digit in "0123456789¹²³")
+_DEVICES = frozenset(("con", "prn", "aux", "nul", "conin$", "conout$", *_PORTS))
 
 
 def problem(path: str) -> str:
     """Why this path must not be written, or '': R1. Never raises."""
-    if _is_not_relative(path):
-        return _RELATIVE
-    if any(unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in path):
-        return _INVISIBLE
-    return next(filter(None, map(_part_problem, path.split("/"))), "")
+    if not path or path.startswith("/") or "\\" in path or re.match("[A-Za-z]:", path):
+        return "only a relative path with forward slashes is allowed"
+    # This also keeps out lone surrogates, which could not be encoded further down.
+    if any(unicodedata.category(char) in _INVISIBLE for char in path):
+        return "it holds invisible characters"
+    for part in path.split("/"):
+        reason = _part_problem(part)
+        if reason:
+            return reason
+    return ""
 
 
 def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
@@ -39,48 +35,30 @@ def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
     firsts: dict[str, str] = {}
     pairs: list[tuple[str, str]] = []
     for path in sorted(paths):
-        key = _key(path)
+        key = unicodedata.normalize("NFC", path).casefold()
         if key in firsts:
             pairs.append((firsts[key], path))
         else:
             firsts[key] = path
     for key, path in firsts.items():
-        pairs.extend((firsts[folder], path) for folder in _folders(key) if folder in firsts)
+        # A slash combines with nothing, so what is before it in a key is the key of the folder.
+        folder = key
+        while "/" in folder:
+            folder = folder.rpartition("/")[0]
+            if folder in firsts:
+                pairs.append((firsts[folder], path))
     return pairs
 
 
-def _is_not_relative(path: str) -> bool:
-    """Whether the path is empty, absolute, on a drive or written with backslashes."""
-    has_drive = path[1:2] == ":" and path[0].isascii() and path[0].isalpha()
-    return not path or path.startswith("/") or has_drive or "\\" in path
-
-
 def _part_problem(part: str) -> str:
-    """Why a path must not have this part, or ''. The part holds no surrogates, so it can be encoded."""
     if part in ("", ".", ".."):
-        return _PARTS
+        return "it has an empty, '.' or '..' part"
     if len(part.encode("utf-8")) > _MAX_PART_BYTES:
-        return _LONG
-    if not _FORBIDDEN.isdisjoint(part) or part.endswith((" ", ".")) or _is_device(part):
-        return _NAME
-    if part.casefold() == ".git":
-        return _GIT
+        return f"one of its parts is longer than {_MAX_PART_BYTES} bytes"
+    # Windows takes a device for itself whatever extension follows, and drops blanks before it.
+    stem = part.partition(".")[0].rstrip(" ").lower()
+    if re.search(r'[<>:"|?*]', part) or part.endswith((" ", ".")) or stem in _DEVICES:
+        return "that name is not possible on every system"
+    if part.lower() == ".git":
+        return "it reaches into a version control folder"
     return ""
-
-
-def _is_device(part: str) -> bool:
-    """Whether Windows takes this name for a device: it ignores extensions and the blanks before them."""
-    return part.partition(".")[0].rstrip(" ").casefold() in _DEVICES
-
-
-def _key(path: str) -> str:
-    """What all paths have in common that are alike."""
-    return unicodedata.normalize("NFC", path).casefold()
-
-
-def _folders(key: str) -> Iterator[str]:
-    """The keys of all folders above a path, nearest first."""
-    # Neither NFC nor casefold joins anything to a slash or makes one, so a folder's key is a piece of the path's key.
-    while "/" in key:
-        key = key.rpartition("/")[0]
-        yield key

@@ -1,9 +1,11 @@
-"""Shows a build to a person or to a program, while it runs and when it has ended.
+"""Shows a build to a person or to a program.
 
-In: the events of a build, and the outcome of each of its units.
-Out: for programs, JSON lines on standard output; for people, results on standard output, diagnostics and progress on
-standard error.
+In: the events and outcomes of a build, in the order in which they happen.
+Out: for programs, JSON lines on standard output; for people, results and what is waited for on
+standard output, and diagnostics and the steps of the build on standard error.
 """
+
+from __future__ import annotations
 
 import json
 import sys
@@ -12,19 +14,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ai_coding.diagnostic import Diagnostic, count
-from ai_coding.ir import Event, Outcome, Waiting
+from ai_coding.ir import Event, Outcome
 
 if TYPE_CHECKING:
     from rich.status import Status
 
-# The statuses of builds that ended well, in words.
-_WELL: Mapping[str, str] = {"built": "built", "locked": "from the lock", "current": "up to date"}
-
-# What a person has to know even if the build ended well.
-_ALWAYS_SHOWN = frozenset({"kept-copy", "flake8-failed", "syntax-unchecked"})
-
-# The cells that the spinner and the blank behind it take from the line of progress.
-_SPINNER_CELLS = 2
+_ENDED_WELL = {"built": "built", "locked": "from the lock", "current": "up to date"}
+_ALWAYS_SHOWN = ("kept-copy", "flake8-failed", "syntax-unchecked")
+_STAGES = {
+    "testing": "running the whole test-suite against stage 1",
+    "stage2": "stage 1 builds everything again from the recorded answers",
+}
+_SPINNER_WIDTH = 2  # columns: the spinner and the blank behind it
 
 
 class Reader(Protocol):
@@ -37,7 +38,8 @@ class Reader(Protocol):
         """The end of the unit whose requirement file has this name."""
 
     def close(self) -> None:
-        """Give the terminal back, however the build ended. Outcomes may follow. Twice is as once."""
+        """Give the terminal back, however the build ended. Outcomes may follow. Twice is as once.
+        """
 
 
 class Json:
@@ -55,37 +57,42 @@ class Json:
                 "spec": spec,
                 "status": outcome.status,
                 "files": sorted(outcome.program.files) if outcome.program is not None else [],
-                "waiting": [_waiting_fields(waiting) for waiting in outcome.waiting],
+                "waiting": [
+                    {name: str(value) for name, value in asdict(waiting).items()}
+                    for waiting in outcome.waiting
+                ],
                 "diagnostics": [asdict(diagnostic) for diagnostic in outcome.diagnostics],
                 "summary": outcome.summary,
             }
         )
 
     def close(self) -> None:
-        """Give the terminal back, however the build ended. Outcomes may follow. Twice is as once."""
+        """Give the terminal back, however the build ended: here it was never taken."""
 
 
 class Text:
     """For people."""
 
     def __init__(self, verbose: bool, quiet: bool) -> None:
-        """verbose: show all diagnostics and steps. quiet: show neither results nor steps."""
+        """verbose: all diagnostics, steps even without a terminal. quiet: no steps or results."""
         self._verbose = verbose
         self._quiet = quiet
-        self._answered: dict[str, int] = {}  # characters since the last question, by spec
-        self._status: "Status | None" = None
+        self._answered: dict[str, int] = {}  # characters since the last asked, by spec
+        self._status: Status | None = None
 
     def event(self, event: Event) -> None:
         """One step."""
         if event.kind == "asked":
             self._answered[event.spec] = 0
         elif event.kind == "token":
-            self._answered[event.spec] = self._answered.get(event.spec, 0) + len(event.data["text"])
+            before = self._answered.get(event.spec, 0)
+            self._answered[event.spec] = before + len(event.data["text"])
         words = _words(event, self._answered.get(event.spec, 0))
-        if not words or self._quiet:
+        if self._quiet or not words:
             return
         line = " ".join(f"{event.spec}: {words}".splitlines())
-        if sys.stderr.isatty():
+        # While a status is shown, rich's proxy for stderr may deny that it is a terminal.
+        if self._status is not None or sys.stderr.isatty():
             self._overwrite(line)
         elif self._verbose and event.kind != "token":
             print(line, file=sys.stderr)
@@ -93,39 +100,41 @@ class Text:
     def outcome(self, spec: str, outcome: Outcome) -> None:
         """The end of the unit whose requirement file has this name."""
         self.close()
-        well = outcome.status in _WELL
-        shown: list[Diagnostic] = []
-        hidden: list[Diagnostic] = []
-        for diagnostic in outcome.diagnostics:
-            to_show = self._verbose or not well or diagnostic.code in _ALWAYS_SHOWN
-            (shown if to_show else hidden).append(diagnostic)
+        well = outcome.status in _ENDED_WELL
+        shown = [
+            diagnostic
+            for diagnostic in outcome.diagnostics
+            if self._verbose or not well or diagnostic.code in _ALWAYS_SHOWN
+        ]
         show(shown)
         for waiting in outcome.waiting:
-            print(f"{spec}: waiting for a reply\n  prompt  {waiting.prompt}\n  reply   {waiting.reply}")
+            print(f"{spec}: waiting for a reply")
+            print(f"  prompt  {waiting.prompt}")
+            print(f"  reply   {waiting.reply}")
         if well and not self._quiet:
-            print(_result(spec, outcome, hidden))
+            hidden = [each for each in outcome.diagnostics if each not in shown]
+            warnings = sum(each.severity == "warning" for each in hidden)
+            print(_result(spec, outcome, warnings))
 
     def close(self) -> None:
-        """Give the terminal back, however the build ended. Outcomes may follow. Twice is as once."""
-        status, self._status = self._status, None
-        if status is not None:
-            status.stop()
+        """Give the terminal back, however the build ended. Outcomes may follow. Twice is as once.
+        """
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
 
     def _overwrite(self, line: str) -> None:
-        """Show the line on the terminal in place of the one before."""
         from rich.console import Console
-        from rich.text import Text as RichText
+        from rich.status import Status
+        from rich.text import Text as Plain
 
-        console = self._status.console if self._status is not None else Console(stderr=True)
-        # A rich Text is not read as markup, which a str would be.
-        text = RichText(line)
-        # The status would wrap what is too long, and then it is more than one line.
-        text.truncate(max(1, console.width - _SPINNER_CELLS), overflow="ellipsis")
-        if self._status is not None:
-            self._status.update(text)
-        else:
-            self._status = console.status(text)
-            self._status.start()
+        if self._status is None:
+            self._status = Status("", console=Console(stderr=True))
+        # A str would be read as markup, and a line wider than the terminal would become several.
+        plain = Plain(line)
+        plain.truncate(self._status.console.width - _SPINNER_WIDTH, overflow="ellipsis")
+        self._status.update(plain)
+        self._status.start()  # does nothing if it is already running
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
@@ -135,54 +144,36 @@ def show(diagnostics: Iterable[Diagnostic]) -> None:
         print("\n\n".join(texts), file=sys.stderr)
 
 
-def _print_json(fields: Mapping[str, Any]) -> None:
-    """Print the fields as one line, at once: who reads a pipe is to see each step when it happens."""
-    print(json.dumps(fields, default=str), flush=True)
-
-
-def _waiting_fields(waiting: Waiting) -> dict[str, str]:
-    return {
-        "spec": str(waiting.spec),
-        "request": waiting.request,
-        "prompt": str(waiting.prompt),
-        "reply": str(waiting.reply),
-    }
-
-
-def _result(spec: str, outcome: Outcome, hidden: Iterable[Diagnostic]) -> str:
-    """The result of a build that ended well. hidden: its diagnostics that are not shown."""
-    words = _WELL[outcome.status]
-    if outcome.program is None:
-        return f"{spec}: {words} ({outcome.summary})"
-    if outcome.status == "built":
-        words += f" ({outcome.summary})"
-    warnings = sum(1 for diagnostic in hidden if diagnostic.severity == "warning")
-    if warnings:
-        words += f", {count(warnings, 'style warning')} (-v shows more)"
-    return f"{outcome.program.entry}: {words}"
+def _print_json(record: Mapping[str, Any]) -> None:
+    print(json.dumps(record, default=str), flush=True)
 
 
 def _words(event: Event, answered: int) -> str:
-    """What the event says, empty if nothing. answered: characters of the spec's answer so far."""
+    """What the event says to a person, empty for nothing; answered: characters so far."""
     data = event.data
-    match event.kind:
-        case "started":
-            return str(data.get("why") or "")
-        case "asked":
-            return _asked_words(data)
-        case "token":
-            return f"{answered:,} characters answered"
-        case "judged":
-            return f"{data['passed']} of {data['tests']} tests passed, {data['errors']} errors"
-        case "testing":
-            return "running the whole test-suite against stage 1"
-        case "stage2":
-            return "stage 1 builds everything again from the recorded answers"
-    return ""
+    if event.kind == "started":
+        return str(data.get("why") or "")
+    if event.kind == "asked":
+        number = data.get("attempt", 1)
+        attempt = f"attempt {number}, " if number > 1 else ""
+        doing = "reading the answer kept from" if data.get("recorded") else "asking"
+        return f"{attempt}{doing} " + str(data["model"])
+    if event.kind == "token":
+        return f"{answered:,} characters answered"
+    if event.kind == "judged":
+        return "{passed} of {tests} tests passed, {errors} errors".format_map(data)
+    return _STAGES.get(event.kind, "")
 
 
-def _asked_words(data: Mapping[str, Any]) -> str:
-    attempt = data.get("attempt", 1)
-    before = f"attempt {attempt}, " if attempt > 1 else ""
-    doing = "reading the answer kept from" if data.get("recorded") else "asking"
-    return f"{before}{doing} {data['model']}"
+def _result(spec: str, outcome: Outcome, warnings: int) -> str:
+    """The line for a build that ended well; warnings: how many of them were not shown."""
+    words = _ENDED_WELL[outcome.status]
+    summary = f" ({outcome.summary})" if outcome.summary else ""
+    if outcome.program is None:
+        return f"{spec}: {words}{summary}"
+    result = f"{outcome.program.entry}: {words}"
+    if outcome.status == "built":
+        result += summary
+    if warnings:
+        result += ", " + count(warnings, "style warning") + " (-v shows more)"
+    return result

@@ -1,273 +1,183 @@
-"""What a requirement file may hold: every key has its type, and all that does not fit is told at its place.
+"""What a requirement file may hold, and what is said of the rest.
 
-In: the path of a requirement file and the name that diagnostics call it; or values that were already read from one.
-Out: its values, and diagnostics for keys that are unknown, of the wrong type or missing; or the texts of one key.
+In: the path of a requirement file and the name it goes by in diagnostics.
+Out: its values, and the faults in their shape: unknown keys, wrong types, missing keys.
 """
 
-import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ai_coding import toml
-from ai_coding.diagnostic import Diagnostic, Span, error
+from ai_coding.faults import Faults, nearest
+from ai_coding.toml import KeyPath, parse
 
 STRATEGIES = ("direct",)
 CRITICS = ("syntax", "flake8", "style", "interface", "tests")
 
-# The annotations are needed: mypy takes powers this large for Any.
-_NUMBERS_END: int = 2**63
-_POSITIVE_END: int = 10**6
-
-_STRING = "a string"
-_STRINGS = "a list of strings"
-_NAMED = "a table of strings"
-_TEXTS = "a string or a table of strings"
-_NUMBER = "a number"
-_WHOLE = "a whole number"
-_POSITIVE = "a positive number"
-_POSITIVE_WHOLE = "a positive whole number"
-_BOOLEAN = "true or false"
-_PATTERN = "a regular expression"
-_TABLE = "a table"
-_TABLES = "a list of tables"
-
-# The keys of each section, with their types in words; the top of the file is the section without a name.
-_KEYS: Mapping[str, Mapping[str, str]] = {
+# By section, "" being the top: each key with its type, in the words that diagnostics use.
+_KEYS: dict[str, dict[str, str]] = {
     "": {
-        "file": _TABLE,
-        "project": _TABLE,
-        "build": _TABLE,
-        "model": _TABLE,
-        "workspace": _TABLE,
-        "tests": _TABLES,
-        "requirements": _TEXTS,
-        "specs": _TEXTS,
-        "hints": _TEXTS,
+        "file": "a table",
+        "project": "a table",
+        "build": "a table",
+        "model": "a table",
+        "workspace": "a table",
+        "tests": "a list of tables",
+        "requirements": "a string or a table of strings",
+        "specs": "a string or a table of strings",
+        "hints": "a string or a table of strings",
     },
     "file": {
-        "name": _STRING,
-        "language": _STRING,
-        "description": _STRING,
-        "extension": _STRING,
+        "name": "a string",
+        "language": "a string",
+        "description": "a string",
+        "extension": "a string",
     },
     "project": {
-        "requirements": _TEXTS,
-        "specs": _TEXTS,
-        "hints": _TEXTS,
-        "interface": _STRING,
-        "uses": _STRINGS,
-        "context": _STRINGS,
+        "requirements": "a string or a table of strings",
+        "specs": "a string or a table of strings",
+        "hints": "a string or a table of strings",
+        "interface": "a string",
+        "uses": "a list of strings",
+        "context": "a list of strings",
     },
     "build": {
-        "strategy": _STRING,
-        "attempts": _POSITIVE_WHOLE,
-        "critics": _STRINGS,
-        "committed": _BOOLEAN,
+        "strategy": "a string",
+        "attempts": "a positive whole number",
+        "critics": "a list of strings",
+        "committed": "true or false",
     },
     "workspace": {
-        "members": _STRINGS,
-        "data": _STRINGS,
-        "root": _STRING,
-        "output": _STRING,
+        "members": "a list of strings",
+        "data": "a list of strings",
+        "root": "a string",
+        "output": "a string",
     },
     "model": {
-        "name": _STRING,
-        "temperature": _NUMBER,
-        "max_tokens": _WHOLE,
-        "seed": _WHOLE,
+        "name": "a string",
+        "temperature": "a number",
+        "max_tokens": "a whole number",
+        "seed": "a whole number",
     },
     "tests": {
-        "name": _STRING,
-        "command": _STRING,
-        "stdin": _STRING,
-        "stdout": _STRING,
-        "covers": _STRINGS,
-        "args": _STRINGS,
-        "copy": _STRINGS,
-        "env": _NAMED,
-        "files": _NAMED,
-        "creates": _NAMED,
-        "stdout_matches": _PATTERN,
-        "stderr_matches": _PATTERN,
-        "exit_code": _WHOLE,
-        "timeout": _POSITIVE,
-        "held_out": _BOOLEAN,
+        "name": "a string",
+        "command": "a string",
+        "stdin": "a string",
+        "stdout": "a string",
+        "covers": "a list of strings",
+        "args": "a list of strings",
+        "copy": "a list of strings",
+        "env": "a table of strings",
+        "files": "a table of strings",
+        "creates": "a table of strings",
+        "stdout_matches": "a regular expression",
+        "stderr_matches": "a regular expression",
+        "exit_code": "a whole number",
+        "timeout": "a positive number",
+        "held_out": "true or false",
     },
 }
 
 
-class Faults:
-    """Collects diagnostics with their places, in its attribute `found`, a list[Diagnostic].
-    name: the file in diagnostics."""
-
-    def __init__(self, name: str, places: Mapping[toml.KeyPath, Span]) -> None:
-        self.found: list[Diagnostic] = []
-        self._name = name
-        self._places = places
-
-    def add(self, code: str, message: str, at: toml.KeyPath = (), help: str = "") -> None:
-        """Add an error at the place of `at`, else of the longest path that begins it and has one,
-        else of the file: Span(name)."""
-        self.found.append(error(code, message, self._nearest(at), help))
-
-    def choose(self, key: str, chosen: list[str], known: tuple[str, ...]) -> None:
-        """Add R4 for those of chosen not in known."""
-        for value in chosen:
-            if value not in known:
-                advice = _advice(value, known, "known: ")
-                self.add(f"unknown-{key}", f"unknown {key} {value!r}", ("build", key), advice)
-
-    def _nearest(self, at: toml.KeyPath) -> Span:
-        for length in range(len(at), -1, -1):
-            span = self._places.get(at[:length])
-            if span is not None:
-                return span
-        return Span(self._name)
-
-
 def read(path: Path, name: str) -> tuple[dict[str, Any], Faults]:
     """The values of a requirement file, and R2 and R3."""
-    values, places, found = toml.parse(path, name)
+    values, places, found = parse(path, name)
     faults = Faults(name, places)
     faults.found.extend(found)
     if not found:
-        _check_table(faults, values, "", ())
-        _check_missing(faults, values)
+        _check_keys(values, "", (), faults)
+        _check_missing(values, faults)
     return values, faults
 
 
 def texts(values: Mapping[str, Any], key: str) -> dict[str, str]:
     """Texts of `key`, line feeds off both ends: [project]'s, over them its own section's.
     A single string is called ''."""
-    return _named_texts(_table(values, "project").get(key)) | _named_texts(values.get(key))
+    found: dict[str, str] = {}
+    for given in (values.get("project", {}).get(key, {}), values.get(key, {})):
+        found.update({"": given} if isinstance(given, str) else given)
+    return {name: text.strip("\n") for name, text in found.items()}
 
 
-def _named_texts(value: object) -> dict[str, str]:
-    if isinstance(value, str):
-        return {"": value.strip("\n")}
-    if isinstance(value, dict):
-        # What is no string here was already told by `read`.
-        return {name: text.strip("\n") for name, text in value.items() if isinstance(text, str)}
-    return {}
+def _check_keys(table: Mapping[str, Any], section: str, at: KeyPath, faults: Faults) -> None:
+    known = _KEYS[section]
+    where = f" in [{section}]" if section else ""
+    for key, value in table.items():
+        here: KeyPath = (*at, key)
+        kind = known.get(key)
+        if kind is None:
+            meant = nearest(key, sorted(known), "known here")
+            faults.add("unknown-key", f"unknown key `{key}`{where}", here, meant)
+        elif not _fits(value, kind):
+            faults.add("wrong-type", f"`{key}`{where} must be {kind}", here)
+        elif kind == "a table":
+            _check_keys(value, key, here, faults)
+        elif kind == "a list of tables":
+            for index, row in enumerate(value):
+                _check_keys(row, key, (*here, index), faults)
+
+
+def _check_missing(values: Mapping[str, Any], faults: Faults) -> None:
+    if "workspace" in values:
+        workspace = values["workspace"]
+        if isinstance(workspace, dict) and "members" not in workspace:
+            way_out = 'add members = ["*.toml"] below [workspace]'
+            faults.add("missing-key", "[workspace] has no `members`", ("workspace",), way_out)
+        return
+    for key in ("name", "language"):
+        if key not in _table(values, "file"):
+            way_out = f'add {key} = "…" below [file]'
+            faults.add("missing-key", f"[file] has no `{key}`", ("file",), way_out)
+    if "requirements" not in values and "requirements" not in _table(values, "project"):
+        way_out = 'add requirements = """…""" to [project]'
+        faults.add("missing-key", "there are no requirements", ("project",), way_out)
 
 
 def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The table of that key, empty if there is none or something else is in its place."""
     value = values.get(key)
     return value if isinstance(value, dict) else {}
 
 
-def _check_table(faults: Faults, table: Mapping[str, Any], section: str, at: toml.KeyPath) -> None:
-    keys = _KEYS[section]
-    where = f" in [{section}]" if section else ""
-    for key, value in table.items():
-        path = at + (key,)
-        kind = keys.get(key)
-        if kind is None:
-            faults.add("unknown-key", f"unknown key `{key}`{where}", path, _advice(key, sorted(keys), "known here: "))
-        elif not _TYPES[kind](value):
-            faults.add("wrong-type", f"`{key}`{where} must be {kind}", path)
-        elif kind == _TABLE:
-            _check_table(faults, value, key, path)
-        elif kind == _TABLES:
-            for index, row in enumerate(value):
-                _check_table(faults, row, key, path + (index,))
+def _fits(value: Any, kind: str) -> bool:
+    match kind:
+        case "a string":
+            return isinstance(value, str)
+        case "a list of strings":
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case "a table of strings":
+            return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        case "a string or a table of strings":
+            return _fits(value, "a string") or _fits(value, "a table of strings")
+        case "a table":
+            return isinstance(value, dict)
+        case "a list of tables":
+            return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        case "true or false":
+            return isinstance(value, bool)
+        case "a regular expression":
+            return isinstance(value, str) and _compiles(value)
+        case _:
+            return _is_number(value, kind)
 
 
-def _check_missing(faults: Faults, values: Mapping[str, Any]) -> None:
-    if "workspace" in values:
-        _check_workspace(faults, values["workspace"])
-        return
-    file = _table(values, "file")
-    for key in ("name", "language"):
-        if key not in file:
-            faults.add("missing-key", f"[file] has no `{key}`", ("file",), f'add {key} = "…" below [file]')
-    if "requirements" not in values and "requirements" not in _table(values, "project"):
-        advice = 'add requirements = """…""" to [project]'
-        faults.add("missing-key", "there are no requirements", ("project",), advice)
-
-
-def _check_workspace(faults: Faults, workspace: object) -> None:
-    if isinstance(workspace, dict) and "members" not in workspace:
-        advice = 'add members = ["*.toml"] below [workspace]'
-        faults.add("missing-key", "[workspace] has no `members`", ("workspace",), advice)
-
-
-def _advice(word: str, known: Sequence[str], otherwise: str) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else otherwise + ", ".join(known)
-
-
-def _is_string(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_strings(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_named(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-
-
-def _is_texts(value: object) -> bool:
-    return _is_string(value) or _is_named(value)
-
-
-def _is_number(value: object) -> bool:
-    # To Python a boolean is an integer; nan is below nothing, so the comparison refuses it as it does inf.
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return -_NUMBERS_END < value < _NUMBERS_END
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and _is_number(value)
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and _is_number(value) and 0 < value < _POSITIVE_END
-
-
-def _is_positive_whole(value: object) -> bool:
-    return _is_whole(value) and _is_positive(value)
-
-
-def _is_boolean(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_pattern(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
+def _compiles(pattern: str) -> bool:
     try:
-        re.compile(value)
+        re.compile(pattern)
+    # ValueError: flags that clash, as in (?a)(?u), and counts of thousands of digits.
     except (re.error, RecursionError, OverflowError, ValueError):
-        # ValueError: a repeat count with more digits than Python converts to an integer.
         return False
     return True
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-_TYPES: Mapping[str, Callable[[object], bool]] = {
-    _STRING: _is_string,
-    _STRINGS: _is_strings,
-    _NAMED: _is_named,
-    _TEXTS: _is_texts,
-    _NUMBER: _is_number,
-    _WHOLE: _is_whole,
-    _POSITIVE: _is_positive,
-    _POSITIVE_WHOLE: _is_positive_whole,
-    _BOOLEAN: _is_boolean,
-    _PATTERN: _is_pattern,
-    _TABLE: _is_table,
-    _TABLES: _is_tables,
-}
+def _is_number(value: Any, kind: str) -> bool:
+    """Whether value is a number of that kind: any, whole, positive or both."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    if "whole" in kind and not isinstance(value, int):
+        return False
+    # Both ranges are asked for from within, since nan fails every comparison.
+    if "positive" in kind:
+        return 0 < value < 1_000_000
+    return -(2**63) < value < 2**63

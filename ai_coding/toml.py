@@ -1,16 +1,14 @@
-"""TOML with places: the plain values of a file, and a Span for every key in it.
+"""TOML with places: plain values, and a Span for every key.
 
-In: the path of a TOML file, and the name it has in diagnostics.
-Out: its values as Python's own types, the places of its keys by their paths, and no diagnostics; or no values, no
-places and the one error that ended the reading.
+In: the path of a TOML file and the name it has in diagnostics.
+Out: its values as Python's own types, the places of its keys by their paths, and no diagnostics;
+or no values, no places and the one error that ended the reading.
 """
 
-import os
 import re
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -24,184 +22,149 @@ from ai_coding.diagnostic import Diagnostic, Span, error
 
 KeyPath = tuple[str | int, ...]
 
-_LIMIT = 1_000_000  # bytes
-_NO_GAP = re.compile(r"[^ \t\r\n]")
+_MOST_BYTES = 1_000_000
+_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY_END = re.compile(r"[ \t=]")
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A text that was read: its name, its lines without their ends, and the offset in characters of each line."""
+def parse(path: Path, name: str) -> tuple[dict[str, Any], dict[KeyPath, Span], list[Diagnostic]]:
+    "Read path, called name in diagnostics: values, places and [], or {}, {} and one error. Never raises for content."
+    text = _read(path, name)
+    if isinstance(text, Diagnostic):
+        return {}, {}, [text]
+    try:
+        document = _Parser(text).parse()
+        values = document.unwrap()
+        offsets = _offsets(document, values, text)
+    except (TOMLKitError, ValueError, RecursionError) as fault:
+        return {}, {}, [_objection(fault, name, text)]
+    return values, _places(name, text, offsets), []
 
-    name: str
-    text: str
-    lines: list[str]
-    starts: list[int]
+
+def _read(path: Path, name: str) -> str | Diagnostic:
+    """The text of the file, without a byte-order mark and with LF for CRLF, or what is wrong."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        size = max(len(data), path.stat().st_size)
+    except OSError as fault:
+        return error("file-unreadable", f"cannot read {name}: {fault.strerror}", Span(name))
+    if size > _MOST_BYTES:
+        message = f"{name} has {size:,} bytes; at most {_MOST_BYTES:,}"
+        return error("file-too-big", message, Span(name))
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        span = Span(name, data.count(b"\n", 0, fault.start) + 1)
+        return error("toml-encoding", "this is not UTF-8 text", span, "save the file as UTF-8")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 class _Parser(Parser):
-    """A parser that notes where the keys and headers of its items stand, as offsets in characters."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        # The items are kept beside the offsets: were they dropped, others could come to have their ids.
-        self.noted: dict[int, tuple[int, Item]] = {}
+    """Notes at every item with a key or a header of its own the offset where that begins."""
 
     def _parse_key_value(self, parse_comment: bool = False) -> tuple[Key, Item]:
         start = self._idx
         key, item = super()._parse_key_value(parse_comment)
-        self._note(item, start)
+        _note(item, start)
         return key, item
 
     def _parse_table(
         self, parent_name: Key | None = None, parent: Table | None = None
     ) -> tuple[Key, Table | AoT]:
         start = self._idx
-        key, table = super()._parse_table(parent_name, parent)
-        for opened in _opened(table):
-            self._note(opened, start)
-        return key, table
-
-    def _note(self, item: Item, start: int) -> None:
-        """Note that the key or header of item is at start, unless a place of item is known."""
-        if id(item) not in self.noted:
-            self.noted[id(item)] = (start, item)
-            # Merging tables may copy items; what is written in place of the comment, unused here, goes with the copy.
-            item.trivia.comment = str(start)
-
-    def start(self, item: object) -> int | None:
-        """The offset noted for item or for what it is a copy of, maybe of blanks or line ends before the key."""
-        if id(item) in self.noted:
-            return self.noted[id(item)][0]
-        mark = item.trivia.comment if isinstance(item, Item) else ""
-        return int(mark) if mark.isdecimal() else None
+        key, item = super()._parse_table(parent_name, parent)
+        _note(item, start)
+        return key, item
 
 
-def _opened(item: Item) -> Iterator[Item]:
-    """What a header opens, from the outside: `[a.b]` the tables a and b, `[[t]]` the list and its first table."""
-    while isinstance(item, (Table, AoT)):
-        yield item
-        if isinstance(item, AoT):
-            inner: list[Item] = list(item.body)
-        elif item.is_super_table():
-            inner = [child for _, child in item.value.body]
-        else:
-            return
-        if not inner:
-            return
-        item = inner[0]
+def _note(item: Item, start: int) -> None:
+    """Note start at item; of an array of tables, at its first; of `[a.b]`, at `a` and at `b`."""
+    table: Any = item.body[0] if isinstance(item, AoT) else item
+    # When tomlkit merges tables it copies items, which changes their ids but not their comments;
+    # a comment that it read begins with `#`, and nobody here asks for it.
+    table.trivia.comment = str(start)
+    if isinstance(table, Table) and table.is_super_table():
+        for _, child in table.value.body:
+            _note(child, start)
 
 
-def _text(path: Path, name: str) -> str | Diagnostic:
-    """The text of a file without a byte-order mark and with LF as line ends, or what is wrong with the file."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
-            size = max(len(data), os.fstat(file.fileno()).st_size)
-    except OSError as problem:
-        return error("file-unreadable", f"cannot read {name}: {problem.strerror or problem}", Span(name))
-    if len(data) > _LIMIT:
-        return error("file-too-big", f"{name} has {size:,} bytes; at most {_LIMIT:,}", Span(name))
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        return error("toml-encoding", "this is not UTF-8 text", Span(name, line), "save the file as UTF-8")
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+def _starts(
+    item: Any, at: KeyPath, counts: dict[KeyPath, int]
+) -> Iterator[tuple[KeyPath, int]]:
+    """The paths from item, which is at `at`, downwards, with what was noted there.
+
+    A path may come again, and an array of tables in pieces: counts has the elements met so far.
+    """
+    first: Any = item.body[0] if isinstance(item, AoT) else item
+    if isinstance(first, Item) and first.trivia.comment.isdecimal():
+        yield at, int(first.trivia.comment)
+    if isinstance(item, Table | InlineTable):
+        item = item.value
+    if isinstance(item, Container):
+        for key, child in item.body:
+            if key is not None:
+                yield from _starts(child, (*at, key.key), counts)
+    elif isinstance(item, AoT | Array):
+        elements: Any = item.body if isinstance(item, AoT) else item
+        for element in elements:
+            index = counts.get(at, 0)
+            counts[at] = index + 1
+            yield from _starts(element, (*at, index), counts)
 
 
-def _source(name: str, text: str) -> _Source:
-    """The text with its lines, which only LF ends."""
+def _paths(value: Any, at: KeyPath = ()) -> Iterator[KeyPath]:
+    """The path of value and of all that is in it."""
+    yield at
+    steps: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        steps = value.items()
+    elif isinstance(value, list):
+        steps = enumerate(value)
+    for step, child in steps:
+        yield from _paths(child, (*at, step))
+
+
+def _offsets(document: Container, values: dict[str, Any], text: str) -> dict[KeyPath, int]:
+    """Where the keys of values stand in text, each where it comes first."""
+    known = set(_paths(values))
+    offsets: dict[KeyPath, int] = {}
+    for at, start in _starts(document, (), {}):
+        if at in known and at not in offsets:
+            gap = _GAP.match(text, start)
+            offsets[at] = gap.end() if gap else start
+    return offsets
+
+
+def _spans(name: str, text: str, offsets: Iterable[int]) -> list[Span]:
+    """For each offset, at most the length of text, a span as long as a key there would be."""
     lines = text.split("\n")
-    starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
-    return _Source(name, text, lines, starts)
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    spans = []
+    for offset in offsets:
+        row = bisect_right(starts, offset) - 1
+        line, before = lines[row], offset - starts[row]
+        end = _KEY_END.search(line, before)
+        length = (end.start() if end else len(line)) - before
+        spans.append(Span(name, row + 1, before + 1, max(1, length), line))
+    return spans
 
 
-def _span(source: _Source, offset: int) -> Span:
-    """The place at offset: of a header to the end of the line, of all else to the first blank or `=`."""
-    row = bisect_right(source.starts, offset) - 1
-    line = source.lines[row]
-    column = offset - source.starts[row]
-    stop = None if line.startswith("[", column) else _KEY_END.search(line, column)
-    end = stop.start() if stop else len(line)
-    return Span(file=source.name, line=row + 1, column=column + 1, length=max(1, end - column), text=line)
+def _places(name: str, text: str, offsets: dict[KeyPath, int]) -> dict[KeyPath, Span]:
+    places: dict[KeyPath, Span] = {}
+    for at, span in zip(offsets, _spans(name, text, offsets.values()), strict=True):
+        is_header = span.text.startswith("[", span.column - 1)
+        rest = len(span.text) - span.column + 1
+        places[at] = replace(span, length=rest) if is_header else span
+    return places
 
 
-def _key_span(source: _Source, start: int) -> Span:
-    """The place of the key or header that follows start, after any blanks and line ends."""
-    found = _NO_GAP.search(source.text, start)
-    return _span(source, found.start() if found else start)
-
-
-def _walk(document: Container) -> Iterator[tuple[KeyPath, object]]:
-    """The document and all in it with their paths, the outer before the inner, in the order of the text."""
-    sizes: Counter[KeyPath] = Counter()
-    pending: list[tuple[KeyPath, object]] = [((), document)]
-    while pending:
-        at, item = pending.pop()
-        yield at, item
-        inner: list[tuple[KeyPath, object]] = []
-        if isinstance(item, (Container, Table, InlineTable)):
-            body = item.body if isinstance(item, Container) else item.value.body
-            inner = [(at + (key.key,), child) for key, child in body if key is not None]
-        elif isinstance(item, (AoT, Array)):
-            # A list of tables may come in pieces, under tables of one name: the next piece counts on.
-            children: list[Any] = list(item.body) if isinstance(item, AoT) else list(item)
-            inner = [(at + (index,), child) for index, child in enumerate(children, sizes[at])]
-            sizes[at] += len(inner)
-        pending.extend(reversed(inner))
-
-
-def _has(values: Any, at: KeyPath) -> bool:
-    """Whether there is a value at this path."""
-    for step in at:
-        if isinstance(values, dict):
-            if step not in values:
-                return False
-        elif not (isinstance(values, list) and isinstance(step, int) and step < len(values)):
-            return False
-        values = values[step]
-    return True
-
-
-def _places(parser: _Parser, document: Container, values: dict[str, Any], source: _Source) -> dict[KeyPath, Span]:
-    """The places of the keys and headers in the document, for all paths that are in the values."""
-    starts: dict[KeyPath, int] = {}
-    for at, item in _walk(document):
-        start = parser.start(item)
-        if start is None or not _has(values, at):
-            continue
-        # `[a.b]` stands for `a` only where no `[a]` does.
-        if at not in starts or (isinstance(item, Table) and not item.is_super_table()):
-            starts[at] = start
-    return {at: _key_span(source, start) for at, start in starts.items()}
-
-
-def _offset(text: str, problem: ParseError) -> int:
-    """The offset of a problem, whose line is counted by str.splitlines, every line end as one character."""
-    before = text.splitlines()[: max(problem.line - 1, 0)]
-    offset: int = sum(len(line) + 1 for line in before) + problem.col
-    return min(offset, len(text))
-
-
-def _syntax(words: str, span: Span) -> Diagnostic:
-    """The error for a text that is not TOML."""
+def _objection(fault: Exception, name: str, text: str) -> Diagnostic:
+    words, span = str(fault), Span(name)
+    if isinstance(fault, ParseError):
+        words = words.rsplit(" at line ", 1)[0]
+        # tomlkit takes U+2028 and others for line ends, too, and each for one character.
+        before = text.splitlines()[: max(0, fault.line - 1)]
+        offset = sum(len(line) + 1 for line in before) + fault.col
+        span = _spans(name, text, [min(offset, len(text))])[0]
     return error("toml-syntax", f"not TOML: {words}", span)
-
-
-def parse(path: Path, name: str) -> tuple[dict[str, Any], dict[KeyPath, Span], list[Diagnostic]]:
-    "Read path, called name in diagnostics: values, places and [], or {}, {} and one error. Never raises for content."
-    text = _text(path, name)
-    if isinstance(text, Diagnostic):
-        return {}, {}, [text]
-    source = _source(name, text)
-    try:
-        parser = _Parser(text)
-        document = parser.parse()
-        values: dict[str, Any] = document.unwrap()
-    except ParseError as problem:
-        words = str(problem).rpartition(" at line ")[0] or str(problem)
-        return {}, {}, [_syntax(words, _span(source, _offset(text, problem)))]
-    except (TOMLKitError, ValueError, RecursionError) as problem:
-        return {}, {}, [_syntax(str(problem), Span(name))]
-    return values, _places(parser, document, values, source), []

@@ -1,119 +1,87 @@
-"""`manual`: someone else answers, later: a prompt file and Waiting, until there is a reply file.
+"""The backend `manual`: someone else answers, later, by putting a reply file beside a prompt file.
 
-In: a Request, the journal's folder, the path of the requirement file that asks, and reply files that others write.
-Out: the Reply or Waiting; a folder with prompt.md and request.json for each request that waits; the list of these.
+In: a request, the journal's folder and the requirement file that the request is for.
+Out: the reply, if its file is there and not blank; else a folder with the prompt, and Waiting.
+Files that cannot be read, written or removed for other reasons than being gone are an OSError.
 """
 
-import contextlib
 import json
-import re
-import tempfile
+import shutil
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ai_coding.ir import Reply, Request, Settings, Waiting
 from ai_coding.journal import write
 
-_TRIES = 10
 
+def answer(
+    request: Request, settings: Settings, spec: Path
+) -> Generator[str, None, Reply | Waiting]:
+    """Yield the text of the reply and return the Reply, or ask for it and return Waiting.
 
-def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, None, Reply | Waiting]:
-    """Yield the text of the reply file whole and return the Reply; without one, put the question and return Waiting.
-
-    The files of an answered request stay until `done`. OSError if the journal cannot be read or written.
+    The files of a reply stay until `done`. Raises OSError if files cannot be read or written.
     """
-    waiting = _waiting(_place(settings.journal, request.digest), spec, request.digest)
+    digest = request.digest
+    place = _place(settings.journal, digest)
+    waiting = Waiting(spec, digest, place / "prompt.md", place / "reply.md")
     text = _reply(waiting.reply)
-    if text:
+    if text.strip():
         yield text
-        return Reply(text, "stop", request.model)
+        return Reply(text, finish="stop", model=request.model)
     for other in pending(settings.journal):
-        if other.spec == spec and other.request != request.digest:
+        if other.spec == spec and other.request != digest:
             done(settings.journal, other.request)
-    _put(waiting, rendered(request))
+    place.mkdir(parents=True, exist_ok=True)
+    # Lone surrogates, from names of files or from a model's JSON, have no UTF-8.
+    write(waiting.prompt, rendered(request).encode("utf-8", "backslashreplace"))
+    about = {"spec": str(spec), "request": digest}
+    write(place / "request.json", json.dumps(about).encode("utf-8"))
     return waiting
 
 
 def rendered(request: Request) -> str:
-    """The texts of the messages, an empty line between, nothing else."""
+    "The texts of the messages, an empty line between, nothing else."
     return "\n\n".join(message.text for message in request.messages)
 
 
 def pending(folder: Path) -> Iterator[Waiting]:
-    """Every request in the journal that still waits, in order of path."""
+    "Every request in the journal that still waits, in order of path."
     try:
         entries = sorted((folder / "pending").iterdir())
     except FileNotFoundError:
         return
     for entry in entries:
-        waiting = _listed(folder, entry)
-        if waiting is not None:
-            yield waiting
+        try:
+            # The request comes last: a folder that goes after a look for its reply is noticed.
+            replied = bool(_reply(entry / "reply.md").strip())
+            about = json.loads((entry / "request.json").read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue
+        match about:
+            case {"spec": str(spec), "request": str(request)}:
+                # A digest that belongs elsewhere is damage; `done` would remove another folder.
+                if not replied and _place(folder, request) == entry:
+                    yield Waiting(Path(spec), request, entry / "prompt.md", entry / "reply.md")
 
 
 def done(folder: Path, request: str) -> None:
-    """Forget the files of the request of this digest; no error if there are none."""
+    "Forget the files of the request of this digest; no error if there are none."
     place = _place(folder, request)
-    # What is no digest names no request, but might name a folder that holds much more than one.
-    if not re.fullmatch("[0-9a-f]{20}", place.name) or not place.exists():
-        return
-    # Moved away first, so that other builds see all of its files or none, and only one of them removes it.
-    with (
-        contextlib.suppress(FileNotFoundError),
-        tempfile.TemporaryDirectory(prefix=".done-", dir=place.parent) as gone,
-    ):
-        place.rename(Path(gone, place.name))
+    # A file that someone else removes meanwhile ends rmtree early, so look again.
+    while place.exists():
+        with suppress(FileNotFoundError):
+            shutil.rmtree(place)
 
 
 def _place(folder: Path, request: str) -> Path:
-    """The folder of the request of this digest."""
+    """The folder, in the journal, of the request of this digest."""
     return folder / "pending" / request.removeprefix("sha256:")[:20]
 
 
-def _waiting(place: Path, spec: Path, request: str) -> Waiting:
-    return Waiting(spec, request, place / "prompt.md", place / "reply.md")
-
-
 def _reply(path: Path) -> str:
-    """The text of the reply file, '' if it is missing or blank. OSError if it is there but cannot be read."""
+    """The text with its newlines as they are; empty if there is no file."""
     try:
-        text = path.read_bytes().decode("utf-8", "replace")
+        return path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
-    return text if text.strip() else ""
-
-
-def _put(waiting: Waiting, prompt: str) -> None:
-    """Write the files of a request, request.json last, since it makes the request count. OSError if that fails."""
-    place = waiting.prompt.parent
-    entry = json.dumps({"spec": str(waiting.spec), "request": waiting.request})
-    for left in reversed(range(_TRIES)):
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            # A text that came out of JSON can hold lone surrogates, which UTF-8 cannot express.
-            write(waiting.prompt, prompt.encode("utf-8", "replace"))
-            write(place / "request.json", entry.encode("utf-8"))
-            return
-        except (FileNotFoundError, FileExistsError):
-            # Another build may have removed the folder meanwhile; mkdir reports FileExistsError if that was just then.
-            if not left:
-                raise
-
-
-def _listed(folder: Path, entry: Path) -> Waiting | None:
-    """What waits in this entry of the journal; None if it is answered, gone, damaged or no request at all."""
-    try:
-        # The reply first: if the folder goes in between, request.json is missing and the entry is skipped.
-        reply = _reply(entry / "reply.md")
-        value = json.loads((entry / "request.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    if reply or not isinstance(value, dict):
-        return None
-    spec, request = value.get("spec"), value.get("request")
-    if not isinstance(spec, str) or not isinstance(request, str):
-        return None
-    # A reply put beside a digest that belongs elsewhere would never be found.
-    if _place(folder, request) != entry:
-        return None
-    return _waiting(entry, Path(spec), request)

@@ -1,8 +1,7 @@
-"""Does a program offer its interface? A Python program is compared with what its requirement file shows.
+"""Does a program offer its interface?
 
-In: a Box, of which only the Spec's language and interface and the program are looked at. Nothing is run or written.
-
-Out: a diagnostic for all that the program lacks of its interface, and no names of passed tests, as none was run.
+In: a box with a program and the Spec that it was written for.
+Out: what a Python program lacks of its Spec's interface, as Diagnostics; no names of tests.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from ai_coding import interface
 from ai_coding.diagnostic import Diagnostic
 
-if TYPE_CHECKING:  # only annotations need Box, so the package is free to import this module before it defines Box
+if TYPE_CHECKING:  # the package may import its critics before it defines Box
     from ai_coding.critics import Box
 
 

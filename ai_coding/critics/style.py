@@ -1,7 +1,9 @@
 """The critic `style`: flake8, strictly, for projects that ask for programs without any finding.
 
-In: a box, as the critic flake8 takes it.
-Out: what flake8 finds there, with every warning an error, and the names that flake8 says passed.
+It runs the critic `flake8` on the same box and makes every warning an error; notes stay notes.
+
+In: a box, which is a program laid out in a folder, with its spec and tests.
+Out: the diagnostics of flake8, in its order, errors for warnings; and what it passed, never a name.
 """
 
 from dataclasses import replace
@@ -13,8 +15,5 @@ from ai_coding.diagnostic import Diagnostic
 def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
     "All that flake8 finds; an error where it warned."
     found, passed = flake8.check(box)
-    return [_strict(diagnostic) for diagnostic in found], passed
-
-
-def _strict(diagnostic: Diagnostic) -> Diagnostic:
-    return replace(diagnostic, severity="error") if diagnostic.severity == "warning" else diagnostic
+    strict = [replace(d, severity="error") if d.severity == "warning" else d for d in found]
+    return strict, passed

@@ -1,22 +1,28 @@
 """The direct strategy: ask for the whole program, then for repairs until the critics find nothing.
 
-In: a spec and, where there is one, the program that was accepted before, with what changed in the requirements since.
-Out: a generator that yields what it needs (a reply's text, the critics' diagnostics) and returns a program without
-errors. It never gives up: how often it is answered is the driver's business.
+In: a Spec, the program to start from if there is one, and what changed in the requirements since;
+then, for each thing that it yields, the text of a reply or the diagnostics of the critics.
+Out: Ask and Judge, one at a time, and at last a program in which the critics find no errors.
 """
 
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from ai_coding import prompt, reply
+from ai_coding import interface, prompt, reply
 from ai_coding.diagnostic import Diagnostic, errors
-from ai_coding.interface import lost
 from ai_coding.ir import Ask, Judge, Program, Spec
 
 
-def direct(spec: Spec, base: Program | None = None, changes: str = "") -> Generator[Ask | Judge, Any, Program]:
-    """base: the program to start from. changes: a diff of the requirements since it was accepted."""
-    base, changes = _start(spec, base, changes)
+def direct(
+    spec: Spec, base: Program | None = None, changes: str = ""
+) -> Generator[Ask | Judge, Any, Program]:
+    """base: the program to start from. changes: a diff of the requirements since it was accepted.
+    """
+    if base is not None and base.entry != spec.entry:
+        if base.entry.endswith(f".{spec.language.extension}"):
+            base = Program({spec.entry: base.files[base.entry]}, spec.entry)
+        else:
+            base, changes = None, ""
     if base is None or changes:
         ask = Ask(prompt.generate(spec, base, changes))
     else:
@@ -24,34 +30,24 @@ def direct(spec: Spec, base: Program | None = None, changes: str = "") -> Genera
         if not problems:
             return base
         ask = _repair(spec, base, problems, changes)
-    latest, untold = base, changes
+    program: Program | None = base
     while True:
         text: str = yield ask
-        program, found = reply.read_one(text, spec.entry, spec.language, latest)
-        if program is None:
-            problems = errors(found)
+        new, notes = reply.read_one(text, spec.entry, spec.language, program)
+        if new is None:
+            problems = errors(notes)
         else:
-            # A program that came was written with the changes in view: from now on only its own errors are told.
-            latest, untold = program, ""
-            # Against base, not the program before: else a name lost once would pass in the next answer.
-            problems = lost(base, program, changes) if base is not None and changes else []
+            program = new
+            # Compared with base and not with the reply before: what one reply lost stays lost.
+            lost = interface.lost(base, new, changes) if base is not None and changes else []
+            problems = lost or errors((yield Judge(new)))
             if not problems:
-                problems = errors((yield Judge(program)))
-            if not problems:
-                return program
-        ask = _repair(spec, latest, problems, untold)
+                return new
+        # Once a program was read, its own errors are what is left to mend.
+        ask = _repair(spec, program, problems, changes if program is base else "")
 
 
-def _start(spec: Spec, base: Program | None, changes: str) -> tuple[Program | None, str]:
-    """The base under the spec's entry, and the changes; neither if the base is in another language."""
-    if base is None or base.entry == spec.entry:
-        return base, changes
-    if not base.entry.endswith(f".{spec.language.extension}"):
-        return None, ""
-    return Program({spec.entry: base.files[base.entry]}, spec.entry), changes
-
-
-def _repair(spec: Spec, program: Program | None, problems: Sequence[Diagnostic], changes: str) -> Ask:
-    """The request to mend these problems."""
-    because = tuple(problems)
-    return Ask(prompt.repair(spec, program, because, changes), because)
+def _repair(
+    spec: Spec, program: Program | None, problems: Sequence[Diagnostic], changes: str
+) -> Ask:
+    return Ask(prompt.repair(spec, program, problems, changes), tuple(problems))

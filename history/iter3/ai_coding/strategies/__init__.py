@@ -1,0 +1,1 @@
+"""Strategies: generators that yield needs (Ask, Judge) and return a Program; no input or output."""
