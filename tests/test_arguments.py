@@ -15,7 +15,8 @@ BUILD: dict[str, Any] = {
 ASK = {key: BUILD[key] for key in ("specs", "out", "model", "format")}
 SELF: dict[str, Any] = {
     "command": "self", "model": "", "format": "text", "jobs": 8, "max_cost": 0.0,
-    "unsafe_sandbox": False, "quiet": False, "verbose": False, "check": False, "anew": None, "dry_run": False, "notes": "",
+    "unsafe_sandbox": False, "quiet": False, "verbose": False, "check": False,
+    "anew": None, "dry_run": False, "notes": "",
 }  # fmt: skip
 
 
