@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ai_coding
 import pytest
-from ai_coding import arguments, commands, journal
+from ai_coding import arguments, commands, group, journal
 from ai_coding.cli import main
 
 FIZZ = """[file]\nname = "fizz"\nlanguage = "python"\n[project]\nrequirements = "Print Fizz."
@@ -31,7 +31,7 @@ try:
 except SystemExit as end:
     code = end.code
 ours = {name for name in sys.modules if name.startswith("ai_coding")}
-assert ours == {"ai_coding", *("ai_coding." + name for name in "cli arguments journal settings".split())}, ours
+assert ours == {"ai_coding", *("ai_coding." + name for name in "cli arguments group journal settings".split())}, ours
 assert not {"openai", "groq", "jinja2", "tomlkit", "rich", "filelock", "platformdirs"} & set(sys.modules)
 sys.exit(code)
 """
@@ -133,6 +133,23 @@ def test_what_is_up_to_date_is_not_loaded(monkeypatch: Patch, capsys: Capture) -
     assert main(["fizz.toml", "-oelsewhere"]) == 0 and calls == []
     Path("fizz.toml").write_text(FIZZ + "\n")
     assert main(["fizz.toml"]) == 4 and len(calls) == 1
+
+
+def test_a_workspace_that_is_up_to_date_is_not_loaded(monkeypatch: Patch, capsys: Capture) -> None:
+    calls = watch(monkeypatch, "build", 4)
+    for name in ("buzz", "fizz"):
+        built(name)
+    units = [(Path(f"{name}.toml"), Path(".")) for name in ("buzz", "fizz")]
+    group.remember(Path("journal"), [Path(".")], Path("."), ai_coding.__version__, units)
+    assert main(["."]) == 0 and calls == []
+    assert capsys.readouterr().out == "buzz.py: up to date\nfizz.py: up to date\n"
+    assert process(".", "-q") == (0, "", "")
+    assert main(["fizz.toml", "."]) == 0 and calls == [], "what is left after single files is looked at together"
+    assert capsys.readouterr().out == "fizz.py: up to date\nbuzz.py: up to date\nfizz.py: up to date\n"
+    for option in ("--anew", "--force", "--format=json", "-oelsewhere"):
+        assert main([".", option]) == 4 and calls.pop()[0].specs == [Path(".")]
+    Path("more.toml").write_text(FIZZ)
+    assert main(["."]) == 4 and calls.pop()[0].specs == [Path(".")] and capsys.readouterr() == ("", "")
 
 
 def test_what_is_answered_at_once_imports_little() -> None:

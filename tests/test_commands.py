@@ -12,7 +12,7 @@ from typing import Any
 
 import ai_coding
 import pytest
-from ai_coding import arguments, bootstrap, commands, progress, proof, schedule, workspace
+from ai_coding import __version__, arguments, bootstrap, commands, group, progress, proof, schedule, workspace
 from ai_coding.diagnostic import error
 from ai_coding.ir import Event, Outcome, Settings, Spec
 
@@ -85,6 +85,28 @@ def test_a_build_gets_units_with_their_settings(folder: Path, monkeypatch: Patch
     assert jobs == 3 and [spec.name for spec, _ in units] == ["fizz", "buzz"]
     assert [settings for _, settings in units] == expected
     assert capsys.readouterr().out == "fizz.toml: built (1 request)\n"
+
+
+def test_what_ended_well_is_remembered(folder: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    """A folder whose units are all up to date need not be loaded next time; a unit alone is known already."""
+    Path("all").mkdir()
+    for name in ("fizz", "buzz"):
+        Path(f"all/{name}.toml").write_text(FIZZ.replace('"fizz"', f'"{name}"', 1))
+    words = ["-m", "command:cat reply", "--unsafe-sandbox", "-q"]
+
+    def known(*paths: str, out: str = "") -> list[str]:
+        return group.fresh(folder / "journal", list(map(Path, paths)), folder / out, __version__)
+
+    assert run("build", "all/fizz.toml", *words) == 0 and not (folder / "journal/groups").exists()
+    assert run("build", "all", *words) == 0 and known("all") == ["buzz.py", "fizz.py"] and known() == []
+    assert run("build", "all/fizz.toml", "all/buzz.toml", *words, "-oo") == 0
+    both = ("all/fizz.toml", "all/buzz.toml")
+    assert known(*both, out="o") == ["fizz.py", "buzz.py"] and known(*both) == []
+    Path("all/no.toml").write_text("x = =")
+    assert run("build", "all", *words) == 2 and known("all") == []
+    Path("all/no.toml").unlink()
+    Path("all/fizz.toml").write_text(FIZZ.replace("Print", "Show"))
+    assert run("build", "all", "-m", "manual", "-q", "--unsafe-sandbox") == 4 and known("all") == []
 
 
 @pytest.mark.parametrize(("status", "code"), CODES.items())
