@@ -1,124 +1,159 @@
 """A parser for the words of the command line.
 
-In: the words of the command line; iteration.txt beside this module, if there is one.
-Out: a namespace with the command and the values of its options, or argparse's exit: with code 2
-and a message if the words are wrong, with code 0 after a help text or the version.
+In: the words of a command line, and iteration.txt beside this module, if it is there.
+Out: an argparse parser that reads the words into a namespace, or ends the program: with exit code 2
+if the words are wrong, with 0 after help or version.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 from ai_coding import __version__
 
 COMMANDS: dict[str, str] = {
-    "build": "build programs from requirement files",
-    "check": "check requirement files without building anything",
-    "show": "show what a build would ask the model",
-    "status": "tell which programs are up to date and which are not",
-    "pending": "list the questions that wait for an answer",
-    "self": "rebuild ai_coding from its own requirement files",
+    "build": "Build programs from requirement files",
+    "check": "Check requirement files without building anything",
+    "show": "Show what a build would ask the model",
+    "status": "Tell which programs are up to date with their lock",
+    "pending": "List the requests that wait for a reply",
+    "self": "Rebuild ai_coding from its own requirement files",
 }
 
-_DESCRIPTION = "A compiler whose source language is a requirement file."
+_DESCRIPTION = """\
+A compiler whose source language is a requirement file: a model writes the program,
+critics check it, and a lock makes the next build give the same bytes."""
 
 _EXAMPLES = """\
 examples:
-  ai_coding build app.toml
-  ai_coding -m openai:gpt-5 app.toml
-  ai_coding -m 'command:llm' app.toml
-  ai_coding -m manual app.toml
+  ai_coding build hello.toml
+  ai_coding -m openai:gpt-5 hello.toml
+  ai_coding -m 'command:llm' hello.toml
+  ai_coding -m manual hello.toml
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and options; a value is found under its long option's name, as in R1."""
-    result = argparse.ArgumentParser(
+    top = argparse.ArgumentParser(
         prog="ai_coding",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        # Other formatters would fill the lines of the examples into a paragraph.
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    result.add_argument(
+    top.add_argument(
         "--version",
         action="version",
-        version=f"ai_coding {__version__}, iteration {_iteration()}",
+        version=f"%(prog)s {__version__}, iteration {_iteration()}",
         help="show the version and the iteration and exit",
     )
-    commands = result.add_subparsers(
-        title="commands",
-        dest="command",
-        metavar="COMMAND",
-        required=True,
-        help="what to do; COMMAND --help explains its options",
+    commands = top.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
     )
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-        _add_shared_options(name, command)
+    for name, line in COMMANDS.items():
+        command = commands.add_parser(name, help=line, description=line, allow_abbrev=False)
+        _add_common_options(command, name)
+        if name in ("build", "self"):
+            _add_run_options(command)
         if name == "build":
             _add_build_options(command)
-        elif name == "self":
+        if name == "self":
             _add_self_options(command)
-    return result
+    return top
 
 
-def _add_shared_options(name: str, command: argparse.ArgumentParser) -> None:
-    """Add what the command of this name has in common with others."""
-    add = command.add_argument
-    if name not in ("pending", "self"):
-        add("specs", nargs="+", type=Path, metavar="SPEC", help="requirement file or folder")
-        add("-o", "--out", type=Path, metavar="DIR", help="folder for the programs")
-    if name != "pending":
-        add(
-            "-m",
-            "--model",
-            default="",
-            help="model to ask, such as openai:gpt-5, command:llm or manual",
-        )
-    add(
+def _iteration() -> str:
+    file = Path(__file__).with_name("iteration.txt")
+    return file.read_text("utf-8").strip() if file.is_file() else "0"
+
+
+def _add_common_options(command: argparse.ArgumentParser, name: str) -> None:
+    command.add_argument(
         "--format",
         choices=("text", "json"),
         default="text",
         help="form of the output (default: %(default)s)",
     )
-    if name in ("build", "self"):
-        add(
-            "-j",
-            "--jobs",
-            type=_positive,
-            default=8,
-            metavar="N",
-            help="number of jobs done at the same time (default: %(default)s)",
-        )
-        add("--unsafe-sandbox", action="store_true", help="allow a sandbox that is not safe")
-        add("-q", "--quiet", action="store_true", help="tell less")
-        add("-v", "--verbose", action="store_true", help="tell more")
+    if name == "pending":
+        return
+    command.add_argument(
+        "-m",
+        "--model",
+        default="",
+        help="who replies to requests, for example openai:gpt-5, 'command:llm' or manual",
+    )
+    if name == "self":
+        return
+    command.add_argument(
+        "specs", nargs="+", type=Path, metavar="SPEC", help="requirement file or folder"
+    )
+    command.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", help="folder of the emitted programs"
+    )
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-j",
+        "--jobs",
+        type=_whole_number,
+        default=8,
+        metavar="N",
+        help="how many jobs may run at the same time (default: %(default)s)",
+    )
+    command.add_argument(
+        "--max-cost",
+        type=_cost,
+        default=0.0,
+        metavar="USD",
+        help="US dollars that all requests together may cost",
+    )
+    command.add_argument(
+        "--unsafe-sandbox",
+        action="store_true",
+        help="accept a sandbox that does not isolate the programs it runs",
+    )
+    command.add_argument("-q", "--quiet", action="store_true", help="say less")
+    command.add_argument("-v", "--verbose", action="store_true", help="say more")
 
 
 def _add_build_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add(
+    command.add_argument(
         "--attempts",
-        type=_positive,
+        type=_whole_number,
         default=0,
         metavar="N",
-        help="number of attempts at a program before giving up",
+        help="how many attempts at a program may be made",
     )
-    add("--locked", action="store_true", help="build from the lock only")
-    add("--anew", action="store_true", help="build anew, whatever was recorded before")
-    add("--force", action="store_true", help="overwrite files even if they were changed")
+    command.add_argument(
+        "--locked", action="store_true", help="build only what the lock holds, ask for nothing"
+    )
+    command.add_argument(
+        "--anew", action="store_true", help="ask again, even for what was already answered"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="overwrite files even if they were changed by hand"
+    )
 
 
 def _add_self_options(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--check", action="store_true", help="check only, without rebuilding")
-    add("--dry-run", action="store_true", help="show what would be done, without doing it")
-    add("--notes", default="", metavar="TEXT", help="what changes and why")
-    add("--anew", nargs="*", metavar="NAME", help="names of the modules to write anew")
+    command.add_argument("--check", action="store_true", help="only check, rebuild nothing")
+    command.add_argument(
+        "--dry-run", action="store_true", help="say what would be done without doing it"
+    )
+    command.add_argument("--notes", default="", metavar="TEXT", help="what changes and why")
+    # A repeated option adds its names: none that was given may get lost.
+    command.add_argument(
+        "--anew",
+        action="extend",
+        nargs="*",
+        metavar="NAME",
+        help="ask again for the modules of these names, or for all if none is named",
+    )
 
 
-def _positive(text: str) -> int:
+def _whole_number(text: str) -> int:
     try:
         number = int(text)
     except ValueError:
@@ -128,9 +163,12 @@ def _positive(text: str) -> int:
     return number
 
 
-def _iteration() -> str:
+def _cost(text: str) -> float:
     try:
-        return Path(__file__).with_name("iteration.txt").read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        # The bootstrap was not written by a rebuild, so nothing counted it.
-        return "0"
+        dollars = float(text)
+    except ValueError:
+        dollars = math.nan
+    # Comparisons with nan are false, so it is refused as well.
+    if not 0 < dollars < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number over 0")
+    return dollars

@@ -1,7 +1,8 @@
-"""Problems in what we were given, as values: with a place and a way out.
+"""Problems in what we were given, as values: what is wrong, where, and the way out.
 
-In: what is wrong, where it is in which file, and what can be done about it.
-Out: Diagnostics, which are compared, stored field by field, and shown as text by `str`.
+In: a severity, a code, a message and, where known, a place and help.
+Out: Diagnostics, which compare, hash and serialise field by field, and whose `str` is the text
+that a person or a model reads.
 """
 
 from collections.abc import Iterable
@@ -10,11 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Span:
-    """A place in a file, shown as `file:line:column`, or `file` if it is the whole file.
-
-    Line and column count characters from 1; line 0 is the whole file. `length` is in characters,
-    `text` is the line that is meant, without its end.
-    """
+    """A place: line and column count from 1, line 0 is the whole file; text is that line."""
 
     file: str
     line: int = 0
@@ -23,15 +20,13 @@ class Span:
     text: str = ""
 
     def __str__(self) -> str:
+        """`file:line:column`, or `file` if the whole file is meant."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A problem, shown in lines: what is wrong, where, and the way out.
-
-    `severity` is `error`, `warning` or `note`; `code` is a slug; `help` is the way out.
-    """
+    """A problem: severity is error, warning or note, code a slug, help the way out."""
 
     severity: str
     code: str
@@ -40,13 +35,17 @@ class Diagnostic:
     help: str = ""
 
     def __str__(self) -> str:
-        first = (self.message.splitlines() or [""])[0]
-        lines = [f"{self.severity}[{self.code}]: {first}"]
-        if self.span is not None:
-            lines += _excerpt(self.span)
-        lines += [f"  {line}".rstrip() for line in self.message.rstrip().splitlines()[1:]]
-        lines += [f"  = help: {line}" for line in self.help.splitlines()]
-        return "\n".join(lines)
+        """The message's first line, the place, the message's other lines and the help."""
+        first, *others = self.message.splitlines() or [""]
+        details = "\n".join(f"  {line}".rstrip() for line in others).rstrip()
+        return "\n".join(
+            [
+                f"{self.severity}[{self.code}]: {first}",
+                *(_place(self.span) if self.span else []),
+                *details.splitlines(),
+                *(f"  = help: {line}" for line in self.help.splitlines()),
+            ]
+        )
 
 
 def error(code: str, message: str, span: Span | None = None, help: str = "") -> Diagnostic:
@@ -64,19 +63,21 @@ def count(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def _excerpt(span: Span) -> list[str]:
-    """The place and, if there is a line to show, that line with carets below it."""
+def _place(span: Span) -> list[str]:
     margin = " " * len(str(span.line)) if span.line else ""
-    place = f"{margin}--> {span}"
+    arrow = f"{margin}--> {span}"
     if not span.line or not span.text:
-        return [place]
-    before = span.text[:span.column - 1]
-    # Tabs are kept, so that the carets stand right however wide a terminal shows a tab.
-    indent = "".join("\t" if character == "\t" else " " for character in before)
-    carets = "^" * max(1, min(span.length, len(span.text) - len(before)))
+        return [arrow]
     return [
-        place,
+        arrow,
         f"{margin} |",
         f"{span.line} | {span.text}",
-        f"{margin} | {indent}{carets}",
+        f"{margin} | {_carets(span)}",
     ]
+
+
+def _carets(span: Span) -> str:
+    before = span.text[: span.column - 1]
+    # Tabs stay: however wide they are shown, they are as wide here as in the line above.
+    padding = "".join("\t" if character == "\t" else " " for character in before)
+    return padding + "^" * max(1, min(span.length, len(span.text) - len(before)))

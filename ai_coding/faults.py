@@ -1,9 +1,7 @@
 """Collects what is wrong with a requirement file, each fault at its place.
 
-All faults of a file are told, not the first alone: whoever checks a part of it adds what it finds.
-
-In: the name of the file, the places of its keys, and the faults as they are found.
-Out: error diagnostics in the order found, each at the nearest place known, with a way out.
+In: the name of the file, the places of its keys, and the faults as whoever checks a part finds them.
+Out: diagnostics in the order found, each at the nearest known place, with what could have been meant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +23,7 @@ class Faults:
 
     def add(self, code: str, message: str, at: KeyPath = (), help: str = "") -> None:
         """Add an error: R1."""
-        paths = (at[:length] for length in range(len(at), -1, -1))
+        paths = (at[:size] for size in range(len(at), -1, -1))
         placed = (self._places[path] for path in paths if path in self._places)
         self.found.append(error(code, message, next(placed, Span(self._name)), help))
 
@@ -34,12 +32,14 @@ class Faults:
         for value in chosen:
             if value not in known:
                 message = f"unknown {key} {value!r}"
-                self.add(f"unknown-{key}", message, ("build", key), nearest(value, known, "known"))
+                hint = nearest(value, known, "known")
+                self.add(f"unknown-{key}", message, ("build", key), hint)
 
 
 def nearest(word: str, known: Sequence[str], label: str) -> str:
     """What could have been meant, as the text of a help: R2."""
-    import difflib  # here, since most files have no fault and should not pay for it
+    # Imported here because most files have no fault, and start-up time is a feature.
+    import difflib
 
     matches = difflib.get_close_matches(word, known, n=1)
     if matches:

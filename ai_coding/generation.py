@@ -1,10 +1,11 @@
 """What a generation consists of and where its parts are, in the tree and in the archive.
 
-A generation is one self-build of the tool. This module alone knows which files belong to it;
-others write an archive, compare it and replay it.
+The one place that knows this shape; others write an archive, compare it and replay it.
 
-In: the root of the project or the home of an archived generation, and the specs of its units.
-Out: paths, digests and line counts of the files, and Diagnostics about them; nothing is written.
+In: the root of the project or the folder of an archived generation, and the specs of the tool.
+Out: paths, digests, numbers of lines, and Diagnostics at files. Nothing is written. A file that
+is part of a generation but cannot be read is an OSError in `tree` and `manifest`: left out, it
+would seem not to be there.
 """
 
 import re
@@ -18,52 +19,39 @@ SELF = Path("self/ai_coder.toml")  # the workspace that the tool is built from, 
 WORK = Path(".self")  # where a rebuild works, relative to the root: not under version control
 CHANGE = "change the requirement file and run `ai_coding self`, or restore it from version control"
 
-_HISTORY = "history"
 _TREE = ("ai_coding/**/*", "self/*.toml", "self/*.lock", "setup.py")
-_ITERATION = re.compile(r"iter(0|[1-9][0-9]*)")
-# The report cannot hold its own digest, and notes may be edited later.
 _NOT_IN_MANIFEST = ("report.json", "NOTES.md")
 
 
 def home(number: int) -> str:
     """The folder of an archived generation, relative to the root, with a slash: `history/iter3`."""
-    return f"{_HISTORY}/iter{number}"
+    return f"history/iter{number}"
 
 
 def transcript(number: int, spec: Spec) -> str:
-    """The file of the unit's transcript in that generation, relative to the root,
-    whether it is there or not.
-    """
+    """The file of the unit's transcript in that generation, relative to the root, whether it is there or not."""
     return f"{home(number)}/transcripts/{spec.path.name.removesuffix('.toml')}.json"
 
 
 def iterations(root: Path) -> list[int]:
     """The numbers of the archived generations, in order; [] without any."""
     return sorted(
-        int(match[1])
-        for path in (root / _HISTORY).glob("iter*")
-        if (match := _ITERATION.fullmatch(path.name)) and path.is_dir()
+        int(found[1])
+        for path in (root / "history").glob("iter*")
+        if (found := re.fullmatch("iter(0|[1-9][0-9]*)", path.name)) and path.is_dir()
     )
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Path -> digest of every file of a generation that is in folder: the root,
-    or the home of an archived one.
-
-    Raises OSError for a file that is there and cannot be read.
-    """
-    return {name: digest(path.read_bytes()) for name, path in _files(folder, *_TREE).items()}
+    """Path -> digest of every file of a generation that is in folder: the root, or the home of an archived one."""
+    return {name: digest((folder / name).read_bytes()) for name in _files(folder, *_TREE)}
 
 
 def manifest(archive: Path) -> dict[str, str]:
-    """Path -> digest of every file of an archived generation
-    but report.json, NOTES.md and __pycache__.
-
-    Raises OSError for a file that is there and cannot be read.
-    """
+    """Path -> digest of every file of an archived generation but report.json, NOTES.md and __pycache__."""
     return {
-        name: digest(path.read_bytes())
-        for name, path in _files(archive, "**/*").items()
+        name: digest((archive / name).read_bytes())
+        for name in _files(archive, "**/*")
         if name not in _NOT_IN_MANIFEST
     }
 
@@ -71,24 +59,26 @@ def manifest(archive: Path) -> dict[str, str]:
 def counts(root: Path, specs: Sequence[Spec]) -> dict[str, int]:
     """Lines of code, of what it was generated from, and of tests."""
     generated = {root / spec.entry for spec in specs}
-    modules = set(_files(root, "ai_coding/**/*.py").values())
+    code = {root / name for name in _files(root, "ai_coding/**/*.py")}
     data = {path: held for spec in specs for path, held in spec.data.items()}
     return {
         "generated": _lines(generated),
-        "not generated": _lines(modules - generated),
+        "not generated": _lines(code - generated),
         "requirement files": _lines({root / SELF, *(spec.path for spec in specs)}),
         "templates and tables": sum(len(held.splitlines()) for held in data.values()),
-        "tests": _lines(_files(root, "tests/**/*.py").values()),
+        "tests": _lines((root / "tests").rglob("*.py")),
     }
 
 
 def content(path: Path) -> bytes | None:
-    """What the file holds, or None where it cannot be read,
-    also for a path that no file can have (NUL). Never raises.
+    """What the file holds, or None where it cannot be read, also for a path that no file can have (NUL).
+
+    Never raises.
     """
     try:
-        return path.read_bytes()
-    except (OSError, ValueError):  # ValueError: NUL, or characters that no file name can have
+        # Only regular files: a pipe or a device may never end.
+        return path.read_bytes() if path.is_file() else None
+    except (OSError, ValueError):
         return None
 
 
@@ -103,18 +93,16 @@ def damaged(path: str, why: str, code: str = "damaged-archive") -> Diagnostic:
     return error(code, message, Span(path), "restore the file from version control")
 
 
-def _files(folder: Path, *patterns: str) -> dict[str, Path]:
-    """Path relative to folder -> file, sorted, of all files that match one of the patterns."""
+def _files(folder: Path, *patterns: str) -> list[str]:
+    """The files in folder that match a pattern, relative to it, sorted; none in a __pycache__."""
     found = {
-        path.relative_to(folder).as_posix(): path
+        path.relative_to(folder)
         for pattern in patterns
         for path in folder.glob(pattern)
         if path.is_file()
     }
-    # Only folders below the given one count: the project itself may stand in a __pycache__.
-    return {
-        name: found[name] for name in sorted(found) if "__pycache__" not in name.split("/")[:-1]
-    }
+    # Sorted as text: Path objects compare part by part, which is another order.
+    return sorted(path.as_posix() for path in found if "__pycache__" not in path.parent.parts)
 
 
 def _lines(paths: Iterable[Path]) -> int:

@@ -1,13 +1,13 @@
 """What flows through the compiler: frozen data, no behaviour but digests.
 
-In: the values that parser, strategies, driver, backends and critics put into these classes.
-Out: immutable objects, and digests that locks and journals rest on and that never change.
+In: what the other modules put into the fields; for a digest bytes or what JSON can express.
+Out: objects that are equal if their fields are; digests that never change.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,19 @@ from ai_coding.diagnostic import Diagnostic
 
 
 def digest(value: object) -> str:
-    """`sha256:…` of bytes as they are, of anything else as canonical JSON (sorted keys, ASCII,
-    no blanks).
-
-    Raises TypeError for what JSON cannot write.
-    """
+    """`sha256:…` of bytes as they are, of anything else as canonical JSON (sorted keys, ASCII, no blanks)."""
     if isinstance(value, bytes):
-        data = value
-    else:
-        data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+        return "sha256:" + hashlib.sha256(value).hexdigest()
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:  # json's answer to cycles and to excessive size
+        raise TypeError(f"cannot be written as JSON: {error}") from error
+    return digest(text.encode("ascii"))
 
 
 @dataclass(frozen=True)
 class Language:
-    """A row of languages.toml. The commands hold {entry} (the program's file) and {stem}
-    (without extension)."""
+    """A row of languages.toml. The commands hold {entry} (the program's file) and {stem} (without extension)."""
     name: str
     extension: str
     aliases: tuple[str, ...] = ()
@@ -71,10 +68,9 @@ class Use:
 class Spec:
     """A requirement file, parsed and validated. name is the output's path without its extension.
 
-    inputs: every file that was read for it. needs: the requirement files of all units it uses,
-    and of those they use.
-    shared, data, output: the workspace's text, hand-written files (path -> bytes) and output
-    folder. committed: the output is itself under version control.
+    inputs: every file that was read for it. needs: the requirement files of all units it uses, and of those they use.
+    shared, data, output: the workspace's text, hand-written files (path -> bytes) and output folder. committed: the
+    output is itself under version control.
     """
     path: Path
     name: str
@@ -107,11 +103,9 @@ class Spec:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A requirement file with [workspace]. root: the folder that its members' paths of files are
-    relative to.
+    """A requirement file with [workspace]. root: the folder that its members' paths of files are relative to.
 
-    build and model: what holds for members that do not say otherwise. tests: rows of [[tests]]
-    that every member has.
+    build and model: what holds for members that do not say otherwise. tests: rows of [[tests]] that every member has.
     """
     path: Path
     members: tuple[Path, ...]
@@ -156,17 +150,19 @@ class Request:
     @property
     def digest(self) -> str:
         """R4."""
-        messages = [asdict(message) for message in self.messages]
         return digest({
-            "version": "request/1", "model": self.model, "take": self.take,
-            "parameters": dict(self.parameters), "messages": messages, "tools": self.tools,
+            "version": "request/1",
+            "model": self.model,
+            "take": self.take,
+            "parameters": dict(self.parameters),
+            "messages": [{"role": each.role, "text": each.text} for each in self.messages],
+            "tools": self.tools,
         })
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. finish: stop, length (token limit) or cut (the stream ended early);
-    tokens as reported."""
+    """What came back. finish: stop, length (token limit) or cut (the stream ended early); tokens as reported."""
     text: str
     finish: str = "stop"
     model: str = ""
@@ -225,8 +221,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line and the environment decide. env: provider keys and addresses, by
-    variable name."""
+    """What the command line and the environment decide. env: provider keys and addresses, by variable name.
+
+    max_cost: US dollars that all requests of a build together may cost; 0: no ceiling.
+    """
     journal: Path
     out: Path
     model: str = ""
@@ -236,3 +234,4 @@ class Settings:
     force: bool = False
     unsafe: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
+    max_cost: float = 0.0

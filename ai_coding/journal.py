@@ -1,13 +1,10 @@
 """The journal: answers by the digest of their question, in the cache folder.
 
-The folder may be deleted at any time, or shared with other processes and machines. So what is
-read from it is checked, whatever is not whole counts as not there, and what is written gets its
-name only when it is on the disk.
+The folder may be deleted or shared: an answer that is gone or damaged is as if it had never been
+there. What is written is written whole and durably, and the form of an entry never changes.
 
-In: the folder, a kind of question, the key of one question (a digest) and, to store it, its
-answer as a JSON value; for units, a requirement file, an output folder and a version.
-Out: the stored value or None; files that are whole and durable; the digests of files; whether
-a build is still fresh.
+In: the journal's folder, a kind, a key and a value; or the files of a build.
+Out: the value as it was put, or None; files on the disk; whether a build has nothing to do.
 """
 
 import contextlib
@@ -20,53 +17,51 @@ from typing import Any
 
 
 def put(folder: Path, kind: str, key: str, value: object) -> None:
-    "Store value as the answer to key, durably; makes the folders."
-    body = json.dumps(value)
-    entry = {"key": key, "sum": _digest(body.encode("utf-8")), "body": body}
-    place = _place(folder, kind, key)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write(place, json.dumps(entry).encode("utf-8"))
+    """Store value as the answer to key, durably; makes the folders."""
+    data = _entry(key, json.dumps(value))
+    path = _place(folder, kind, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, data)
     sync(folder / kind)
     sync(folder)
 
 
 def get(folder: Path, kind: str, key: str) -> Any:
-    "The value, or None: no entry, one of another key, or damaged in any way."
-    try:
-        entry = json.loads(_place(folder, kind, key).read_bytes().decode("utf-8"))
-        if not isinstance(entry, dict) or entry.get("key") != key:
-            return None
-        body = entry.get("body")
-        if not isinstance(body, str) or entry.get("sum") != _digest(body.encode("utf-8")):
-            return None
-        return json.loads(body)
-    except (OSError, ValueError, RecursionError):
-        # ValueError is bad JSON and bad Unicode; RecursionError is JSON that is nested too deeply.
+    """The value, or None: no entry, one of another key, or damaged in any way."""
+    data = _read(_place(folder, kind, key))
+    if data is None:
         return None
+    try:
+        match json.loads(data):
+            # The form never changes, so whatever is not exactly what put writes is damaged.
+            case {"body": str(body)} if data == _entry(key, body):
+                return json.loads(body)
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def write(path: Path, data: bytes) -> None:
-    "Readers see the old file or the new one, never a part. OSError without a folder."
-    # The name is chosen before the file is made: no interrupt can leave a file unknown to us.
-    temporary = path.parent / f".tmp-{os.urandom(16).hex()}"
+    """Readers see the old file or the new one, never a part. OSError without a folder."""
+    new = path.parent / f".tmp-{os.urandom(16).hex()}"
     try:
-        with open(
-            temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)
-        ) as file:
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync(path.parent)
+        os.replace(new, path)
     except BaseException:
-        # A failure to clean up must not hide the error that made it necessary.
+        # What went wrong first is what the caller has to hear of, not a failing clean-up.
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(new)
         raise
+    # From here on the new file has the name: if sync fails, there is no old one to go back to.
+    sync(path.parent)
 
 
 def sync(folder: Path) -> None:
-    "Make the names in folder durable."
+    """Make the names in folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -75,33 +70,28 @@ def sync(folder: Path) -> None:
 
 
 def unit(spec: Path, out: Path) -> str:
-    "The digest of the JSON list of both resolved paths."
-    return _digest(json.dumps([str(spec.resolve()), str(out.resolve())]).encode("utf-8"))
+    """The digest of the JSON list of both resolved paths."""
+    # Unlike Path.resolve, realpath does not raise where symbolic links form a loop.
+    return _digest(json.dumps([os.path.realpath(spec), os.path.realpath(out)]).encode())
 
 
 def fingerprints(files: Iterable[Path]) -> dict[str, str]:
-    "Path -> digest, in order of path; '' where no file can be read."
+    """Path -> digest, in order of path; '' where no file can be read."""
     found: dict[str, str] = {}
     for path in sorted(set(files)):
-        try:
-            # Reading a pipe or a device might never end.
-            found[str(path)] = _digest(path.read_bytes()) if path.is_file() else ""
-        except (OSError, ValueError):
-            found[str(path)] = ""
+        data = _read(path)
+        found[str(path)] = "" if data is None else _digest(data)
     return found
 
 
 def fresh(folder: Path, spec: Path, out: Path, version: str) -> str:
-    "The program's name if nothing changed, else ''."
-    state = get(folder, "units", unit(spec, out))
-    if not isinstance(state, dict):
-        return ""
-    entry, seen = state.get("entry"), state.get("seen")
-    if not isinstance(entry, str) or not isinstance(seen, dict) or not seen:
-        return ""
-    if state.get("version") != version or state.get("open", False) is not False:
-        return ""
-    return entry if fingerprints(map(Path, seen)) == seen else ""
+    """The program's name if nothing changed, else ''."""
+    match get(folder, "units", unit(spec, out)):
+        case {"version": str(built), "entry": str(entry), "seen": dict(seen), **rest}:
+            ended_well = built == version and rest.get("open", False) is False
+            if ended_well and seen and fingerprints(Path(name) for name in seen) == seen:
+                return entry
+    return ""
 
 
 def _place(folder: Path, kind: str, key: str) -> Path:
@@ -109,5 +99,19 @@ def _place(folder: Path, kind: str, key: str) -> Path:
     return folder / kind / digest[:2] / digest[2:]
 
 
+def _entry(key: str, body: str) -> bytes:
+    """The bytes of an entry. UnicodeEncodeError where body has lone surrogates."""
+    return json.dumps({"key": key, "sum": _digest(body.encode()), "body": body}).encode()
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    """What the file holds; None where there is no regular file or it cannot be read."""
+    try:
+        # Reading a pipe or a device could block, never end, or take the data from its reader.
+        return path.read_bytes() if path.is_file() else None
+    except (OSError, ValueError):
+        return None

@@ -1,7 +1,7 @@
 """The language table: a language's name -> its row of languages.toml.
 
 In: the package's data file languages.toml, read once, at the first call; a language's name or alias.
-Out: the table of all rows by name, or the one row that a name or an alias stands for.
+Out: the rows as `Language` values by their names, or the one row that a name or an alias means.
 """
 
 import tomllib
@@ -13,6 +13,12 @@ from ai_coding.ir import Language
 @cache
 def table() -> dict[str, Language]:
     """Every row by its name, in the file's order; the same object at each call."""
+    # Imported here, as it is slow to import and most runs of the tool never need the table.
+    from importlib.resources import files
+
+    # Not sought beside this module: the package may lie in a zip file or, having no __init__.py,
+    # be spread over several folders.
+    text = files("ai_coding").joinpath("languages.toml").read_bytes().decode("utf-8")
     return {
         name: Language(
             name=name,
@@ -22,29 +28,14 @@ def table() -> dict[str, Language]:
             compile=tuple(row.get("compile", ())),
             run=tuple(row.get("run", ())),
         )
-        for name, row in tomllib.loads(_data().decode("utf-8")).items()
+        for name, row in tomllib.loads(text).items()
     }
 
 
 def find(name: str) -> Language | None:
     """The row of the table whose name or alias this is, or None."""
-    word = name.strip().casefold()
+    wanted = name.strip().casefold()
     for row in table().values():
-        if any(word == known.casefold() for known in (row.name, *row.aliases)):
+        if any(word.casefold() == wanted for word in (row.name, *row.aliases)):
             return row
     return None
-
-
-def _data() -> bytes:
-    import pkgutil
-    from importlib.resources import files
-
-    try:
-        return files("ai_coding").joinpath("languages.toml").read_bytes()
-    except NotADirectoryError:
-        # Python 3.11 refuses a package without __init__.py if any part of it is not a plain folder,
-        # as in a zip file; this module's own loader can still read what lies beside it.
-        data = pkgutil.get_data(__name__, "languages.toml")
-        if data is None:
-            raise
-        return data

@@ -1,8 +1,12 @@
 """The lock: the committed record of an accepted build, from which every byte of it comes back.
 
-In: what a program was made from and judged by, and the program itself; or the path of a lock file.
-Out: the text of a lock file, TOML sealed by a digest; or the lock that such a file holds, or a
-Diagnostic that says why it cannot be trusted.
+A lock is TOML in one fixed form, so that it can be read in a review and compared line by line.
+Its last line is the digest of all bytes before it: what was changed by hand or by a merge is
+refused, never built.
+
+In: a Spec with the texts of the programs it uses; a Lock to be written; the path of a lock file.
+Out: what of a Spec makes its program stale; the text of a lock file; a Lock, or a Diagnostic that
+says why there is none in that file.
 """
 
 import re
@@ -10,30 +14,30 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ai_coding import paths
 from ai_coding.diagnostic import Diagnostic, Span, error
 from ai_coding.ir import Program, Spec, digest
+from ai_coding.paths import clashes, problem
 
 _T = TypeVar("_T")
+
 _COMMENT = (
     "# Written by ai_coding: builds the program below again, byte for byte. "
     "Commit it, do not edit it."
 )
-_VERSION = 1
-_RISKY = frozenset(map(chr, (*range(0x20), 0x7F, 0xFEFF))) - {"\t", "\n"}
+_RISKY = frozenset({*map(chr, range(0x20)), "\x7f", "\ufeff"} - {"\t", "\n"})
 _ESCAPES = str.maketrans(
-    {char: f"\\u{ord(char):04x}" for char in _RISKY} | {"\r": "\\r", '"': '\\"', "\\": "\\\\"}
+    {char: f"\\u{ord(char):04x}" for char in _RISKY} | {"\\": "\\\\", '"': '\\"', "\r": "\\r"}
 )
 
 
 @dataclass(frozen=True)
 class Lock:
-    """An accepted build. take, requests: counts; input_tokens, output_tokens: in tokens.
+    """An accepted build.
 
     asked and judged: what the program was made from and judged by, key -> text or digest.
-    digests: path -> digest, in place of texts where the output is committed.
+    digests: path -> digest, in place of texts where the output is committed. cost: US dollars.
     """
 
     asked: Mapping[str, str]
@@ -47,49 +51,50 @@ class Lock:
     sandbox: str = ""
     passed: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    cost: float = 0.0
 
 
 def asked(spec: Spec) -> dict[str, str]:
     """All that a model is told of spec: a change here makes the program stale."""
-    single = {
+    rows = {
         "name": spec.entry,
         "language": spec.language.name,
         "description": spec.description,
         "interface": spec.interface,
     }
-    sections: dict[str, Mapping[str, str]] = {
+    sections = {
         "requirements": spec.requirements,
         "specs": spec.specs,
         "hints": spec.hints,
         "shared": spec.shared,
-        "uses": {use.name: use.interface for use in spec.uses},
-        "context": {path: digest(text.encode()) for path, text in spec.context.items()},
     }
-    rows = {
-        f"{section} {key}" if key else section: text
-        for section, texts in sections.items()
-        for key, text in texts.items()
-    }
-    return {key: text for key, text in {**single, **rows}.items() if text}
+    for section, texts in sections.items():
+        for key, text in texts.items():
+            rows[f"{section} {key}" if key else section] = text
+    for use in spec.uses:
+        rows[f"uses {use.name}"] = use.interface
+    for path, text in spec.context.items():
+        rows[f"context {path}"] = digest(text.encode("utf-8"))
+    return {key: value for key, value in rows.items() if value}
 
 
 def judged(spec: Spec, beside: Mapping[str, str]) -> dict[str, str]:
     """All it must pass. beside: the used programs, path to text."""
     rows = {"critics": " ".join(spec.critics), "language": digest(asdict(spec.language))}
     for test in spec.tests:
-        copies = {path: digest(data) for path, data in test.copy.items()}
-        rows[f"test {test.name}"] = digest({**asdict(test), "copy": copies})
+        copy = {path: digest(data) for path, data in test.copy.items()}
+        rows[f"test {test.name}"] = digest({**asdict(test), "copy": copy})
     for path, data in spec.data.items():
         rows[f"data {path}"] = digest(data)
     for path, text in beside.items():
-        rows[f"uses {path}"] = digest(text.encode())
+        rows[f"uses {path}"] = digest(text.encode("utf-8"))
     return rows
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """By key: `KEY added`, `KEY removed`, `KEY changed`."""
     found = []
-    for key in sorted({**old, **new}):
+    for key in sorted({*old, *new}):
         if key not in old:
             found.append(f"{key} added")
         elif key not in new:
@@ -106,35 +111,28 @@ def path_for(spec_path: Path) -> Path:
 
 def string(text: str, line: bool = False) -> str:
     """TOML for text; line: on one line. UnicodeEncodeError for lone surrogates."""
-    text.encode()  # TOML cannot hold lone surrogates, not even escaped
-    if "\n" in text and not line:
-        plain = _RISKY.isdisjoint(text) and "'''" not in text and not text.endswith("'")
-        return f"'''\n{text}'''" if plain else f'"""\n{text.translate(_ESCAPES)}"""'
-    escaped = text.translate(_ESCAPES).replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
-
-
-def _table(name: str, rows: Mapping[str, str]) -> list[str]:
-    """The lines of a table, after an empty one."""
-    lines = ["", f"[{name}]"]
-    for key, text in sorted(rows.items()):
-        bare = re.fullmatch("[A-Za-z0-9_-]+", key)
-        lines.append(f"{key if bare else string(key, line=True)} = {string(text)}")
-    return lines
+    text.encode("utf-8")  # only to raise: TOML has no way to write a lone surrogate
+    escaped = text.translate(_ESCAPES)
+    if line or "\n" not in text:
+        escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
+        return f'"{escaped}"'
+    if "'''" in text or text.endswith("'") or not _RISKY.isdisjoint(text):
+        return f'"""\n{escaped}"""'
+    return f"'''\n{text}'''"
 
 
 def write(lock: Lock, committed: bool = False) -> str:
     """The text of a lock file. The last line seals all the others."""
+    cost = f"{lock.cost:.6f}"
     files = lock.program.files
     if committed:
-        digests = {path: digest(text.encode()) for path, text in files.items()}
-        # A committed lock that was read has no texts: its digests are all there is to keep.
-        output = _table("digests", digests or lock.digests)
+        digests = {path: digest(text.encode("utf-8")) for path, text in files.items()}
+        output = _table("digests", {**lock.digests, **digests})
     else:
         output = _table("files", files)
     lines = [
         _COMMENT,
-        f"version = {_VERSION}",
+        "version = 1",
         f'asked = "{digest(dict(lock.asked))}"',
         f'judged = "{digest(dict(lock.judged))}"',
         f"entry = {string(lock.program.entry)}",
@@ -145,6 +143,7 @@ def write(lock: Lock, committed: bool = False) -> str:
         f"requests = {lock.requests}",
         f"input_tokens = {lock.input_tokens}",
         f"output_tokens = {lock.output_tokens}",
+        *([f"cost = {cost}"] if cost != "0.000000" else []),
         "",
         "[tested]",
         f"sandbox = {string(lock.sandbox)}",
@@ -156,84 +155,80 @@ def write(lock: Lock, committed: bool = False) -> str:
         *output,
         "",
         "[seal]",
-        "",
     ]
-    body = "\n".join(lines)
-    return f'{body}digest = "{digest(body.encode())}"\n'
-
-
-def _unsealed(raw: bytes) -> dict[str, Any]:
-    """The tables of a lock. ValueError if its seal is broken or it is not TOML in UTF-8."""
-    body, _, seal = raw.rpartition(b"digest = ")
-    if not body.endswith(b"\n[seal]\n") or seal != f'"{digest(body)}"\n'.encode():
-        raise ValueError("its text is not what was sealed")
-    return {"files": {}, "digests": {}, **tomllib.loads(raw.decode())}
-
-
-def _part(table: Mapping[str, Any], key: str, kind: type[_T]) -> _T:
-    """The value of key. ValueError if it is missing or of another kind."""
-    value: object = table.get(key)
-    # A bool is an int to Python, but not in a lock.
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise ValueError(f"its `{key}` is missing or of a wrong type")
-    return value
-
-
-def _rows(data: Mapping[str, Any], name: str) -> dict[str, str]:
-    table = _part(data, name, dict)
-    return {key: _part(table, key, str) for key in table}
-
-
-def _whole(data: Mapping[str, Any]) -> Lock:
-    """The lock that data makes. ValueError, saying what is wrong, if it is not a whole one."""
-    if _part(data, "version", int) != _VERSION:
-        raise ValueError("its version is unknown")
-    answered = _part(data, "answered", dict)
-    tested = _part(data, "tested", dict)
-    passed = _part(tested, "passed", list)
-    if not all(isinstance(name, str) for name in passed):
-        raise ValueError("its `passed` holds more than names of tests")
-    lock = Lock(
-        asked=_rows(data, "asked_for"),
-        judged=_rows(data, "judged_by"),
-        program=Program(_rows(data, "files"), _part(data, "entry", str)),
-        take=_part(data, "take", int),
-        model=_part(answered, "model", str),
-        requests=_part(answered, "requests", int),
-        input_tokens=_part(answered, "input_tokens", int),
-        output_tokens=_part(answered, "output_tokens", int),
-        sandbox=_part(tested, "sandbox", str),
-        passed=tuple(passed),
-        digests=_rows(data, "digests"),
-    )
-    for name, rows in (("asked", lock.asked), ("judged", lock.judged)):
-        if _part(data, name, str) != digest(rows):
-            raise ValueError(f"its `{name}` is not the digest of the rows it stands for")
-    written = {**lock.program.files, **lock.digests}
-    unsafe = any(map(paths.problem, written)) or bool(paths.clashes(written))
-    if unsafe or lock.program.entry not in written:
-        raise ValueError("it holds paths that must not be written")
-    return lock
+    body = "".join(f"{line}\n" for line in lines)
+    return f'{body}digest = "{digest(body.encode("utf-8"))}"\n'
 
 
 def read(path: Path) -> Lock | Diagnostic | None:
     """None where there is none, a Diagnostic if damaged; never raises."""
-    span = Span(path.name)
     try:
         raw = path.read_bytes().replace(b"\r\n", b"\n")
-        # Only the first such line is the lock's own: others may be in the texts of the program.
-        version = re.search(rb"^version = ([1-9][0-9]*)$", raw, re.MULTILINE)
-        if version and version[1] != b"%d" % _VERSION:
-            message = f"{path.name} was written by a newer ai_coding"
-            return error("lock-newer", message, span, "update ai_coding")
-        return _whole(_unsealed(raw))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: no file can have such a name
         return None
     except OSError as failure:
-        reason = f"it cannot be read: {failure.strerror}"  # str(failure) would name the folder
-    except RecursionError:
-        reason = "it is nested too deeply"
-    except ValueError as failure:
-        reason = str(failure)
-    way_out = "restore it from version control, or delete it to build anew"
-    return error("lock-damaged", f"{path.name} is damaged: {reason}", span, way_out)
+        return _damaged(path, f"it cannot be read: {failure.strerror}")
+    # Only the first such line counts: a text in the lock may well hold another one.
+    version = re.search(rb"^version = ([0-9]+)$", raw, re.MULTILINE)
+    if version and version[1].lstrip(b"0") not in (b"", b"1"):
+        message = f"{path.name} was written by a newer ai_coding"
+        return error("lock-newer", message, Span(path.name), "update ai_coding")
+    body, _, seal = raw.rpartition(b"digest = ")
+    if seal != f'"{digest(body)}"\n'.encode("utf-8"):
+        return _damaged(path, "its text is not what was sealed")
+    try:
+        lock = _parse(raw.decode("utf-8"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _damaged(path, "it is not a whole lock")
+    names = [*lock.program.files, *lock.digests]
+    if lock.program.entry not in names or any(map(problem, names)) or clashes(names):
+        return _damaged(path, "it holds paths that must not be written")
+    return lock
+
+
+def _table(name: str, rows: Mapping[str, str]) -> list[str]:
+    lines = ["", f"[{name}]"]
+    for key, value in sorted(rows.items()):
+        bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+        lines.append(f"{key if bare else string(key, line=True)} = {string(value)}")
+    return lines
+
+
+def _damaged(path: Path, reason: str) -> Diagnostic:
+    help = "restore it from version control, or delete it to build anew"
+    return error("lock-damaged", f"{path.name} is damaged: {reason}", Span(path.name), help)
+
+
+def _parse(text: str) -> Lock:
+    """ValueError, KeyError, TypeError or RecursionError for all but a whole lock."""
+    data = tomllib.loads(text)
+    answered, tested = _of(data["answered"], dict), _of(data["tested"], dict)
+    asked_for, judged_by = _texts(data["asked_for"]), _texts(data["judged_by"])
+    head = (data["version"], data["asked"], data["judged"])
+    if head != (1, digest(asked_for), digest(judged_by)):
+        raise ValueError("the head of the lock does not fit its tables")
+    return Lock(
+        asked=asked_for,
+        judged=judged_by,
+        program=Program(_texts(data.get("files", {})), _of(data["entry"], str)),
+        take=_of(data["take"], int),
+        model=_of(answered["model"], str),
+        requests=_of(answered["requests"], int),
+        input_tokens=_of(answered["input_tokens"], int),
+        output_tokens=_of(answered["output_tokens"], int),
+        sandbox=_of(tested["sandbox"], str),
+        passed=tuple(_of(name, str) for name in _of(tested["passed"], list)),
+        digests=_texts(data.get("digests", {})),
+        cost=_of(answered.get("cost", 0.0), float),
+    )
+
+
+def _texts(table: object) -> dict[str, str]:
+    return {key: _of(value, str) for key, value in _of(table, dict).items()}
+
+
+def _of(value: object, kind: type[_T]) -> _T:
+    """The value if it is of that kind, else TypeError. A bool is no int here."""
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"not of type {kind.__name__}")
+    return value

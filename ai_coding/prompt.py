@@ -1,13 +1,14 @@
-"""Renders a Spec, and what is known of its program so far, into the messages of a request.
+"""The words of a request: what a model is told about a spec, rendered from hand-written templates.
 
-In: a Spec; where there are any, its program, what is wrong with that and what changed in the Spec.
-Out: a system and a user message, in the words of the hand-written templates in `prompts`.
+In: a spec and, where there are any, the program so far, what is wrong with it and what changed.
+Out: two messages, system and user, the same bytes for the same input; also the texts they are made
+of (fences and differences) and an estimate of their length in tokens.
 """
 
+import difflib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from difflib import unified_diff
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ai_coding.diagnostic import Diagnostic
@@ -49,22 +50,16 @@ def repair(
 
 def difference(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     """What changed between two tables of texts."""
-    lines: list[str] = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key, ""), new.get(key, "")
-        left, right = _lines(before), _lines(after)
-        if left == right and before != after:
-            # Only the last newline differs, which lines without their ends would not show.
-            unended = right if before.endswith("\n") else left
-            unended[-1] += "\n\\ No newline at end of file"
-        lines += unified_diff(left, right, key, key, n=2, lineterm="")
-    return "\n".join(lines)
+    return "\n".join(
+        line
+        for key in sorted({*old, *new})
+        for line in _unified(key, old.get(key, ""), new.get(key, ""))
+    )
 
 
 def fenced(text: str, info: str = "") -> str:
     """Fenced by a backtick more than its longest run of 3 or more has, 4 at least."""
-    longest = max(map(len, re.findall("`{3,}", text)), default=3)
-    fence = "`" * (longest + 1)
+    fence = "`" * (max([3, *map(len, re.findall("`+", text))]) + 1)
     end = "" if not text or text.endswith("\n") else "\n"
     return f"{fence}{info}\n{text}{end}{fence}"
 
@@ -74,13 +69,22 @@ def tokens(messages: Sequence[Message]) -> int:
     return sum(len(message.text) for message in messages) // 3
 
 
+def _unified(key: str, old: str, new: str) -> Iterator[str]:
+    before, after = _lines(old), _lines(new)
+    if before == after and old != new:
+        # No line has a line feed inside, so that the marked one cannot equal any other.
+        unended = after if old.endswith("\n") else before
+        unended[-1] += "\n\\ No newline at end of file"
+    return difflib.unified_diff(before, after, key, key, n=2, lineterm="")
+
+
 def _lines(text: str) -> list[str]:
-    """Without their ends. Unlike str.splitlines, only a line feed ends one."""
+    # Not splitlines, which would also split at CR, form feed and others, and lose them.
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "replace")
+def _text(content: bytes | str) -> str:
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else content
 
 
 def _ending(text: str) -> str:
@@ -92,17 +96,18 @@ def _filled(text: str, spec: Spec) -> str:
 
 
 def _shown(test: Test) -> str:
-    """How it is run and what is expected; its name, what it covers and the colon come before."""
+    """How a test is run and what is expected of it, as far as that fits on one line."""
     if test.command:
-        shown = f"`{test.command}`"
+        run = f"`{test.command}`"
     elif test.args:
-        shown = f"run with the arguments `{shlex.join(test.args)}`"
+        run = f"run with the arguments `{shlex.join(test.args)}`"
     else:
-        shown = "run without arguments"
-    if test.env:
-        shown += f", environment {dict(test.env)!r}"
-    shown += f"; expected: exit code {test.exit_code}"
-    for stream, pattern in (("output", test.stdout_matches), ("error", test.stderr_matches)):
-        if pattern is not None:
-            shown += f", standard {stream} matches the Python regular expression `{pattern}`"
-    return shown
+        run = "run without arguments"
+    environment = f", environment {dict(test.env)!r}" if test.env else ""
+    streams = (("output", test.stdout_matches), ("error", test.stderr_matches))
+    patterns = "".join(
+        f", standard {stream} matches the Python regular expression `{pattern}`"
+        for stream, pattern in streams
+        if pattern is not None
+    )
+    return f"{run}{environment}; expected: exit code {test.exit_code}{patterns}"

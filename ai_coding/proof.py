@@ -1,18 +1,17 @@
 """Proves, offline, that the package is what its requirement files say.
 
-The tree is compared with its newest archived generation, every archived generation with its own
-report, the files of the tree with what the units yield, and every unit is replayed from its
+The tree is compared with the newest archived generation, every archived generation with its own
+report, every file with what the requirement files yield, and every unit is replayed from its
 transcript. Nothing is written, and nobody is asked.
 
-In: the root of the tree, with the archived generations below history/.
-Out: a Proof: every problem as a Diagnostic with its file and a way out, the counts of lines, and
-the number of units. Run as a program: the answer to another generation that asks for a replay.
+In: the root of the project: its tree, its requirement files and its archive below history/.
+Out: a Proof: every problem as a Diagnostic with a place and a way out, line counts, units.
 """
 
 import json
-import os
+import os.path
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from ai_coding.ir import Spec
 
 SELF = generation.SELF  # offered here too, for the command line
 
-_ITERATION = "ai_coding/iteration.txt"
+_NUMBER = "ai_coding/iteration.txt"
 
 
 @dataclass(frozen=True)
@@ -36,105 +35,123 @@ class Proof:
 
 def check(root: Path) -> Proof:
     """Compare the tree with its newest archived generation, and replay every unit's transcript."""
-    # Resolved, so that files of faults are found to lie in it, whether links were followed or not.
-    root = root.resolve()
-    specs, faults = workspace.load([root / SELF])
-    counts = generation.counts(root, specs)
+    specs, found = workspace.load([root / SELF])
     numbers = generation.iterations(root)
-    if not numbers:
-        way_out = "restore history/ from version control, or run `ai_coding self`"
-        nothing = error("no-generation", "there is no archived generation", help=way_out)
-        return Proof((nothing,), counts, len(specs))
-    tree = generation.tree(root)
-    problems = (
-        *_differences(root, tree, numbers[-1]),
-        *(found for number in numbers for found in _damage(root, number)),
-        *_unlisted(root, tree, specs),
-        *(_placed(root, fault) for fault in errors(faults)),
-        *_replayed(root, numbers, specs),
-    )
-    return Proof(problems, counts, len(specs))
+    if numbers:
+        tree = generation.tree(root)
+        problems = [
+            *_compared(root, tree, numbers[-1]),
+            *(damage for number in numbers for damage in _damages(root, number)),
+            *_unlisted(tree, specs),
+            *(_fault(root, diagnostic) for diagnostic in errors(found)),
+            *_replayed(root, numbers, specs),
+        ]
+    else:
+        way_out = "run `ai_coding self`, or restore history/ from version control"
+        problems = [error("no-generation", "there is no archived generation", None, way_out)]
+    return Proof(tuple(problems), generation.counts(root, specs), len(specs))
 
 
-def _differences(root: Path, tree: Mapping[str, str], newest: int) -> Iterator[Diagnostic]:
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The paths, sorted, that only one of them has or whose digests differ."""
+    return sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+
+
+def _compared(root: Path, tree: Mapping[str, str], newest: int) -> list[Diagnostic]:
     archived = generation.tree(root / generation.home(newest))
-    for path in sorted(tree.keys() | archived.keys()):
+    problems = []
+    for path in _changed(archived, tree):
         if path not in archived:
-            message = f"{path} is not in generation {newest}"
-            yield generation.problem("not-generated", path, message)
+            code, message = "not-generated", f"`{path}` is not in generation {newest}"
         elif path not in tree:
-            message = f"{path} is missing, but generation {newest} has it"
-            yield generation.problem("differs", path, message)
-        elif tree[path] != archived[path]:
-            message = f"{path} is not the same as in generation {newest}"
-            yield generation.problem("differs", path, message)
+            code, message = "differs", f"`{path}` is missing, but generation {newest} has it"
+        else:
+            code, message = "differs", f"`{path}` is not what it is in generation {newest}"
+        problems.append(generation.problem(code, path, message))
+    return problems
 
 
-def _damage(root: Path, number: int) -> Iterator[Diagnostic]:
-    home = generation.home(number)
-    reported = _reported(root / home / "report.json")
-    if reported is None:
-        why = "it cannot be read, or does not say which files the generation has"
-        yield generation.damaged(f"{home}/report.json", why)
-        return
-    present = generation.manifest(root / home)
-    for path in sorted(reported.keys() | present.keys()):
-        if path not in reported:
-            yield generation.damaged(f"{home}/{path}", "it is not in the generation's report.json")
-        elif path not in present:
-            yield generation.damaged(f"{home}/{path}", "it is missing")
-        elif reported[path] != present[path]:
-            yield generation.damaged(f"{home}/{path}", "its digest is not the one in report.json")
-
-
-def _reported(report: Path) -> dict[str, str] | None:
-    """Path -> digest as the report says it, or None if it does not."""
+def _reported(report: bytes | None) -> dict[str, str] | None:
+    """What the report says under `files`, or None if it does not say that."""
+    if report is None:
+        return None
     try:
-        value = json.loads(generation.content(report) or b"")
-    except (ValueError, RecursionError):  # the latter: nested too deeply
+        value = json.loads(report.decode("utf-8"))
+    except (ValueError, RecursionError):
         return None
     files = value.get("files") if isinstance(value, dict) else None
-    if isinstance(files, dict) and all(isinstance(digest, str) for digest in files.values()):
-        return files
-    return None
+    if not isinstance(files, dict) or not all(isinstance(d, str) for d in files.values()):
+        return None
+    return files
 
 
-def _unlisted(root: Path, tree: Mapping[str, str], specs: Sequence[Spec]) -> Iterator[Diagnostic]:
-    # What is wrong with the workspace is among the faults that loading its units told.
-    space, _ = workspace.read(root / SELF)
-    data: Mapping[str, bytes] = space.data if space else {}
-    listed = {_ITERATION, *data, *(spec.entry for spec in specs)}
-    for path in sorted(tree.keys() - listed):
-        if not path.startswith("self/"):
-            message = f"no unit yields {path}, and {SELF.as_posix()} does not name it as data"
-            yield generation.problem("not-listed", path, message)
+def _damages(root: Path, number: int) -> list[Diagnostic]:
+    home = generation.home(number)
+    files = _reported(generation.content(root / home / "report.json"))
+    if files is None:
+        why = "it cannot be read, or has no `files` with a digest for each path"
+        return [generation.damaged(f"{home}/report.json", why)]
+    archived = generation.manifest(root / home)
+    problems = []
+    for path in _changed(files, archived):
+        if path not in files:
+            why = "report.json does not name it"
+        elif path not in archived:
+            why = "it is missing, but report.json names it"
+        else:
+            why = "it is not what report.json says"
+        problems.append(generation.damaged(f"{home}/{path}", why))
+    return problems
 
 
-def _placed(root: Path, fault: Diagnostic) -> Diagnostic:
-    """The fault with a place, relative to the root if it lies there, and with a way out."""
-    span = fault.span or Span(SELF.as_posix())
-    if fault.span:
-        # Not Path.resolve: it raises where links form a loop.
-        path = Path(os.path.abspath(span.file))
-        if path.is_relative_to(root):
-            span = replace(span, file=path.relative_to(root).as_posix())
-    return replace(fault, span=span, help=fault.help or generation.CHANGE)
+def _unlisted(tree: Iterable[str], specs: Sequence[Spec]) -> list[Diagnostic]:
+    listed = {_NUMBER, *(spec.entry for spec in specs), *(path for s in specs for path in s.data)}
+    message = "`{}` is neither yielded by a requirement file nor named by the workspace's `data`"
+    return [
+        generation.problem("not-listed", path, message.format(path))
+        for path in sorted(tree)
+        if path not in listed and not path.startswith("self/")
+    ]
 
 
-def _replayed(root: Path, numbers: Sequence[int], specs: Sequence[Spec]) -> Iterator[Diagnostic]:
-    units: dict[int, list[Spec]] = {}
+def _relative(root: Path, file: str) -> str:
+    """The file relative to root, or as it is if it does not lie there."""
+    path = Path(os.path.abspath(file))
+    # A requirement file may be a link, and so may root: either way of naming root has to do.
+    for base in (Path(os.path.abspath(root)), root.resolve()):
+        if path.is_relative_to(base):
+            return path.relative_to(base).as_posix()
+    return file
+
+
+def _fault(root: Path, diagnostic: Diagnostic) -> Diagnostic:
+    """The fault of a requirement file, with a place relative to root and a way out."""
+    if diagnostic.span is None:
+        span = Span(SELF.as_posix())
+    else:
+        span = replace(diagnostic.span, file=_relative(root, diagnostic.span.file))
+    return replace(diagnostic, span=span, help=diagnostic.help or generation.CHANGE)
+
+
+def _replayed(root: Path, numbers: Sequence[int], specs: Sequence[Spec]) -> list[Diagnostic]:
+    """What is wrong with the units: those without a transcript, then by generation, in order."""
+    units: dict[int, list[Spec]] = {number: [] for number in numbers}
+    problems = []
     for spec in specs:
-        # os.path.isfile never raises, and is true of a file that cannot be read: replaying tells.
+        # Unlike Path.is_file, os.path.isfile never raises.
         having = [n for n in numbers if os.path.isfile(root / generation.transcript(n, spec))]
         if having:
-            units.setdefault(having[-1], []).append(spec)
+            units[having[-1]].append(spec)
         else:
             path = SELF.with_name(spec.path.name).as_posix()
-            message = f"no generation has a transcript of {path}"
-            yield generation.problem("no-transcript", path, message)
-    for number in sorted(units):
-        ask = replay.here if number == numbers[-1] else replay.elsewhere
-        yield from ask(root, number, units[number])
+            message = f"no archived generation has a transcript of `{path}`"
+            problems.append(generation.problem("no-transcript", path, message))
+    for number, members in units.items():
+        if members and number == numbers[-1]:
+            problems += replay.here(root, number, members)
+        elif members:
+            problems += replay.elsewhere(root, number, members)
+    return problems
 
 
 if __name__ == "__main__":

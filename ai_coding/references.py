@@ -1,29 +1,30 @@
-"""Reads the files that a requirement file names, none of them outside the folder that it may read.
+"""The files that a requirement file names: what they hold, and which requirement files it needs.
 
-In: paths as a requirement file lists them for context, for files to copy and for used units, and
-the folder that they are relative to.
-Out: texts, bytes and used units with the real paths of the files they came from, all that the used
-units use in turn, and the faults, each at the element that it concerns.
+What is named may come from a stranger: only regular files that really lie below a given folder
+are opened, and whatever is wrong with one of them becomes a fault at the element that names it.
+
+In: the paths as they are listed, the folder below which they may lie or the requirement file
+that lists them, and the collector of faults.
+Out: texts, bytes to copy or used units, and with them the real paths of the files concerned.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ai_coding import paths, toml
+from ai_coding import interface, paths, toml
 from ai_coding.faults import Faults
-from ai_coding.interface import pick
 from ai_coding.ir import Use
 from ai_coding.toml import KeyPath
 
 
 @dataclass(frozen=True)
-class _File:
-    """What counts of a requirement file: its unit, if it has an interface, and what it uses."""
+class _Unit:
+    """What counts of a used file: its whole interface, if it has one, and the files it uses."""
 
-    unit: Use | None
+    use: Use | None
     uses: tuple[Path, ...]
 
 
@@ -38,18 +39,18 @@ def context(
     """
     texts: dict[str, str] = {}
     files: list[Path] = []
-    for index, path in enumerate(listed):
+    for index, written in enumerate(listed):
         at = ("project", "context", index)
-        found = _read(faults, folder, path, at)
+        found = _content(faults, folder, written, at)
         if found is None:
             continue
-        file, data = found
+        real, data = found
         try:
-            texts[path] = data.decode("utf-8")
+            texts[written] = data.decode("utf-8")
         except UnicodeDecodeError:
-            faults.add("bad-encoding", f"{path!r} is not UTF-8 text", at)
+            faults.add("bad-encoding", f"{written!r} is not UTF-8 text", at)
         else:
-            files.append(file)
+            files.append(real)
     return texts, files
 
 
@@ -61,14 +62,14 @@ def copies(
     at: the path of the `copy` key; an element is at (*at, index). Never raises because of what is
     listed or found there.
     """
+    names = [PurePosixPath(written).name for written in listed]
     contents: dict[str, bytes] = {}
     files: list[Path] = []
-    names = [PurePosixPath(path).name for path in listed]
-    for index, (path, name) in enumerate(zip(listed, names)):
-        found = _read(faults, folder, path, (*at, index))
+    for index, (written, name) in enumerate(zip(listed, names)):
+        found = _content(faults, folder, written, (*at, index))
         if found is not None:
-            file, contents[name] = found
-            files.append(file)
+            real, contents[name] = found
+            files.append(real)
     if len(set(names)) < len(names):
         faults.add("bad-path", "two files to copy have one name", at)
     return contents, files
@@ -83,141 +84,146 @@ def uses(
     path: the requirement file that lists them. Faults are added at ("project", "uses", index).
     Never raises, as above.
     """
-    this = Path(os.path.realpath(path))
-    known: dict[Path, _File] = {}
+    own = Path(os.path.realpath(path))
     used: list[Use] = []
+    known: dict[Path, _Unit] = {}
     for index, element in enumerate(listed):
         at = ("project", "uses", index)
-        name, wanted = _split(element)
-        file = _locate(faults, path.parent, name, at)
-        if file is None:
+        written, names = _split(element)
+        real = _file(faults, path.parent, written, at)
+        if real is None:
             continue
-        _explore(file, known)
-        unit = known[file].unit
-        if unit is None:
-            message = f"{name!r} has no `interface` that others may rely on"
-            faults.add("no-interface", message, at)
-        else:
-            part, missing = _part(unit, wanted)
-            for lacking in missing:
-                faults.add("unknown-name", f"{name!r} does not offer {lacking!r}", at)
-            if not missing:
-                used.append(part)
-        # The elements before did not lead here, or the loop would have ended: this one does.
-        if this in known:
-            message = f"{name!r} uses this file in turn"
+        if real not in known:
+            _follow([real], known)
+        use = _relied_on(faults, known[real].use, written, names, at)
+        if use is not None:
+            used.append(use)
+        # No earlier element led to this file, or the loop would have ended there.
+        if own in known:
+            message = f"{written!r} uses this file in turn"
             faults.add("cycle", message, at, help="move what both need to a third")
             break
-    return tuple(used), _needs(used, known)
+    return tuple(used), tuple(_follow([use.path for use in used], known))
 
 
-def _inside(folder: Path, path: str) -> Path | None:
-    """Where a path really leads, whether a file is there or not; None if out of the folder."""
-    if paths.problem(path):
+def _real(folder: Path, written: str) -> Path | None:
+    """Where a path really leads, whether a file is there or not; None if it may not: R1."""
+    if paths.problem(written):
         return None
+    root = Path(os.path.realpath(folder))
     try:
-        real = Path(os.path.realpath(folder / path))
-        return real if real.is_relative_to(os.path.realpath(folder)) else None
+        real = Path(os.path.realpath(root / written))
     except (OSError, ValueError, RecursionError):
-        # A link that may not be followed (as in /proc), a name that no file system can hold, or
-        # more links than the stack is deep: what cannot be shown to be inside counts as outside.
-        return None
+        # No name of a file, or more links in a row than any system follows: nothing is there.
+        return root / written
+    return real if real.is_relative_to(root) else None
 
 
-def _is_readable(path: Path) -> bool:
-    """Whether it is a regular file that may be read. Opens nothing: a pipe would wait for ever."""
-    return os.path.isfile(path) and os.access(path, os.R_OK)
-
-
-def _add_missing(faults: Faults, path: str, at: KeyPath) -> None:
-    faults.add("missing-file", f"there is no file {path!r}", at)
-
-
-def _locate(faults: Faults, folder: Path, path: str, at: KeyPath) -> Path | None:
-    """The real path of a regular file that may be read; None if a fault was added instead."""
-    real = _inside(folder, path)
+def _file(faults: Faults, folder: Path, written: str, at: KeyPath) -> Path | None:
+    """The real path of a regular file that may be read; None if a fault was added: R1."""
+    real = _real(folder, written)
     if real is None:
-        message = f"{path!r} leads out of the folder that this file may read"
+        message = f"{written!r} leads out of the folder that this file may read"
         faults.add("bad-path", message, at)
         return None
-    # Asked of the path as written: where its links are in a circle or broken, the system finds
-    # nothing, but the real path was put together from what was left and may name a file.
-    if not _is_readable(folder / path):
-        _add_missing(faults, path, at)
-        return None
-    return real
+    # The path as written is asked for, since a real path forgets what it passes: of a link to
+    # `gone/../file` it is that of `file`, though the link leads nowhere.
+    if os.path.isfile(os.path.join(folder, written)) and os.access(real, os.R_OK):
+        return real
+    _add_missing(faults, written, at)
+    return None
 
 
-def _read(faults: Faults, folder: Path, path: str, at: KeyPath) -> tuple[Path, bytes] | None:
-    """The real path and the bytes of a file; None if a fault was added instead."""
-    file = _locate(faults, folder, path, at)
-    if file is None:
+def _content(
+    faults: Faults, folder: Path, written: str, at: KeyPath
+) -> tuple[Path, bytes] | None:
+    """The real path of a file and what it holds; None if a fault was added: R1."""
+    real = _file(faults, folder, written, at)
+    if real is None:
         return None
     try:
-        return file, file.read_bytes()
+        return real, real.read_bytes()
     except OSError:
-        _add_missing(faults, path, at)
+        _add_missing(faults, written, at)
         return None
+
+
+def _add_missing(faults: Faults, written: str, at: KeyPath) -> None:
+    faults.add("missing-file", f"there is no file {written!r}", at)
 
 
 def _split(element: str) -> tuple[str, list[str] | None]:
-    """The path in an element of `uses` and the names behind its colon; None if it has no colon."""
-    path, colon, names = element.partition(":")
-    # The colon of a drive, as in `C:/x`, belongs to a path, one that leads out of every folder.
-    is_drive = len(path) == 1 and path.isalpha() and names.startswith(("/", "\\"))
-    if not colon or is_drive:
+    """The path in an element of `uses`, and the names behind its colon, None without a colon."""
+    # The colon of a drive, as in `C:/x`, is part of the path, which is a bad one for that.
+    has_drive = element[:1].isalpha() and element[1:3] in (":/", ":\\")
+    colon = element.find(":", 2 if has_drive else 0)
+    if colon < 0:
         return element, None
-    return path, [name.strip() for name in names.split(",")]
+    return element[:colon], [name.strip() for name in element[colon + 1:].split(",")]
 
 
-def _part(unit: Use, names: Sequence[str] | None) -> tuple[Use, list[str]]:
-    """The unit with the part of its interface for names (None: all), and names it lacks."""
+def _relied_on(
+    faults: Faults, whole: Use | None, written: str, names: list[str] | None, at: KeyPath
+) -> Use | None:
+    """The part of a used unit that has these names, all of it for None: R4.
+
+    None if a fault was added.
+    """
+    if whole is None:
+        message = f"{written!r} has no `interface` that others may rely on"
+        faults.add("no-interface", message, at)
+        return None
     if names is None:
-        return unit, []
-    text, unknown = pick(unit.interface, names)
-    # An interface that cannot be taken apart is said to have every name, but none is empty.
-    missing = [name for name in names if not name or name in unknown]
-    return Use(unit.path, unit.name, text.strip("\n")), missing
+        return whole
+    part, missing = interface.pick(whole.interface, names)
+    unknown = [name for name in names if not name or name in missing]
+    for name in unknown:
+        faults.add("unknown-name", f"{written!r} does not offer {name!r}", at)
+    return None if unknown else Use(whole.path, whole.name, part.strip("\n"))
 
 
-def _value(values: dict[str, Any], table: str, key: str) -> object:
-    """What is at table.key; None if nothing is or the table is none."""
-    found = values.get(table)
-    return found.get(key) if isinstance(found, dict) else None
+def _follow(starts: Iterable[Path], known: dict[Path, _Unit]) -> list[Path]:
+    """These files, in their order, then all that they use in turn, each once: R5.
 
-
-def _load(path: Path) -> _File:
-    """Read a requirement file at its real path; one that is not there or no TOML has nothing."""
-    values: dict[str, Any] = toml.parse(path, path.name)[0] if _is_readable(path) else {}
-    name = _value(values, "file", "name")
-    interface = _value(values, "project", "interface")
-    unit = None
-    if isinstance(name, str) and isinstance(interface, str):
-        unit = Use(path, name, interface.strip("\n"))
-    listed = _value(values, "project", "uses")
-    elements = listed if isinstance(listed, list) else []
-    written = [_split(element)[0] for element in elements if isinstance(element, str)]
-    used = [_inside(path.parent, place) for place in written]
-    return _File(unit, tuple(file for file in used if file is not None))
-
-
-def _explore(start: Path, known: dict[Path, _File]) -> None:
-    """Add to known a file and all that it uses in turn; what is known already is not read again."""
-    ahead = [start]
-    while ahead:
-        path = ahead.pop()
+    Those that are not known yet are read, and are known from then on.
+    """
+    reached = dict.fromkeys(starts)
+    waiting = list(reached)
+    while waiting:
+        path = waiting.pop()
         if path not in known:
-            known[path] = _load(path)
-            ahead.extend(known[path].uses)
+            known[path] = _unit(path)
+        new = [other for other in known[path].uses if other not in reached]
+        reached.update(dict.fromkeys(new))
+        waiting.extend(new)
+    return list(reached)
 
 
-def _needs(used: Sequence[Use], known: dict[Path, _File]) -> tuple[Path, ...]:
-    """The files of used units, in their order, then all that these use in turn, each once."""
-    needs = dict.fromkeys(unit.path for unit in used)
-    ahead = list(needs)
-    while ahead:
-        for path in known[ahead.pop()].uses:
-            if path not in needs:
-                needs[path] = None
-                ahead.append(path)
-    return tuple(needs)
+def _unit(path: Path) -> _Unit:
+    """What the file at this real path offers and uses; nothing if it is no requirement file."""
+    values = _values(path)
+    project = _table(values, "project")
+    name, shown = _table(values, "file").get("name"), project.get("interface")
+    use = None
+    if isinstance(name, str) and isinstance(shown, str):
+        use = Use(path, name, shown.strip("\n"))
+    listed = project.get("uses")
+    elements = listed if isinstance(listed, list) else []
+    found = [_real(path.parent, _split(each)[0]) for each in elements if isinstance(each, str)]
+    return _Unit(use, tuple(dict.fromkeys(real for real in found if real is not None)))
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """The values in a TOML file; none if there is no regular file, or none that can be read."""
+    if not os.path.isfile(path):
+        return {}
+    try:
+        return toml.parse(path, path.name)[0]
+    except OSError:
+        return {}
+
+
+def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """The table at this key, an empty one if there is none."""
+    table = values.get(key)
+    return table if isinstance(table, dict) else {}

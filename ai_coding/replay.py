@@ -1,11 +1,15 @@
-"""Replays transcripts offline: the strategy has to ask what was asked then and to end in the bytes of now.
+"""Replays transcripts offline: the strategy has to ask what was asked then and to end in the bytes
+of now.
 
-In: the root of the tree, the number of an archived generation and the units to replay from its transcripts.
-Out: at most one problem for each unit, the first; nothing is written and no model or critic is asked.
+In: the root, the number of an archived generation and the Specs of units; or, from another
+generation that asks, the same as words of a command line.
+Out: for each unit at most one Diagnostic, the first difference; as JSON for another generation.
+Nothing is written, and neither a model nor a critic is asked.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
@@ -17,45 +21,48 @@ from ai_coding.diagnostic import Diagnostic, Span, error
 from ai_coding.ir import Ask, Judge, Program, Request, Spec
 from ai_coding.strategies.direct import direct
 
-_Strategy = Generator[Ask | Judge, Any, Program]
+_KEYS = ("code", "path", "message", "help")
 
 
 def here(root: Path, number: int, specs: Sequence[Spec]) -> list[Diagnostic]:
-    """What is wrong with these units, replayed by this program from their transcripts in generation number."""
-    found = [_replayed(root, generation.transcript(number, spec), spec) for spec in specs]
+    """What is wrong with these units, replayed by this program from their transcripts in
+    generation number.
+    """
+    found = (_replay(root, generation.transcript(number, spec), spec) for spec in specs)
     return [problem for problem in found if problem is not None]
 
 
 def elsewhere(root: Path, number: int, specs: Sequence[Spec]) -> list[Diagnostic]:
-    """The same, replayed by the program of the archived generation number, in a process of its own."""
+    """The same, replayed by the program of the archived generation number, in a process of its own.
+    """
     home = generation.home(number)
     names = [spec.path.name for spec in specs]
-    process = subprocess.run(
+    # The archive has to stay as it was: no byte code may be written into it.
+    environment = {"PYTHONPATH": str(root / home), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
         [sys.executable, "-P", "-m", "ai_coding.proof", str(root), str(number), *names],
-        env={**os.environ, "PYTHONPATH": str(root / home), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
-    problems = _parsed(process.stdout) if process.returncode == 0 else None
+    problems = _told(done.stdout) if done.returncode == 0 else None
     if problems is not None:
         return problems
-    said = process.stderr.decode("utf-8", "replace").strip() or "nothing"
+    said = done.stderr.decode("utf-8", "replace").strip() or "nothing"
     why = (
-        f"asked about {', '.join(names)}, it gave no valid answer"
-        f" (exit code {process.returncode}); on standard error: {said}"
+        f"it gives no list of problems for {', '.join(names)}: "
+        f"exit code {done.returncode}, standard error: {said}"
     )
     return [generation.damaged(f"{home}/ai_coding/proof.py", why, "no-replay")]
 
 
 def answer(arguments: Sequence[str]) -> int:
-    """Print what is wrong with units for another generation that asks.
-
-    arguments: ROOT, N, NAME…. Returns the exit code.
+    """Print what is wrong with units for another generation that asks. arguments: ROOT, N, NAME….
+    Returns the exit code.
     """
-    # isdigit alone would take digits of all scripts.
-    if len(arguments) < 2 or not (arguments[1].isascii() and arguments[1].isdigit()):
-        print("usage: python -m ai_coding.proof ROOT N [NAME ...]", file=sys.stderr)
+    if len(arguments) < 2 or not re.fullmatch("[0-9]+", arguments[1]):
+        print("usage: python -P -m ai_coding.proof ROOT N [NAME ...]", file=sys.stderr)
         return 2
     root, names = Path(arguments[0]), arguments[2:]
     specs, faults = workspace.load([root / generation.SELF])
@@ -64,9 +71,7 @@ def answer(arguments: Sequence[str]) -> int:
     if missing:
         print(f"no unit of {root / generation.SELF}: {', '.join(missing)}", file=sys.stderr)
         for fault in faults:
-            place = f"{fault.span.file}:{fault.span.line}: " if fault.span else ""
-            said = f"{place}{fault.severity}: {fault.message} {fault.help}"
-            print(said.rstrip(), file=sys.stderr)
+            print(fault, file=sys.stderr)
         return 1
     rows = [
         {
@@ -81,87 +86,116 @@ def answer(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _replayed(root: Path, path: str, spec: Spec) -> Diagnostic | None:
-    """The first problem of a unit. path: its transcript, relative to root."""
-    data = generation.content(root / path)
+def _replay(root: Path, at: str, spec: Spec) -> Diagnostic | None:
+    """The first problem of one unit. at: its transcript, relative to root."""
+    data = generation.content(root / at)
     if data is None:
-        return generation.damaged(path, "it cannot be read")
-    record = transcript.read(data)
-    if isinstance(record, str):
-        return generation.damaged(path, record)
-    strategy = _started(root, path, record.base, spec)
+        return generation.damaged(at, "it cannot be read")
+    recorded = transcript.read(data)
+    if isinstance(recorded, str):
+        return generation.damaged(at, recorded)
+    strategy = _strategy(root, at, spec, recorded.base)
     if isinstance(strategy, Diagnostic):
         return strategy
-    return _walked(root, path, spec, record, strategy)
+    return _walk(root, at, spec, recorded, strategy)
 
 
-def _started(root: Path, path: str, base: int | None, spec: Spec) -> _Strategy | Diagnostic:
-    """The strategy as that build started it, or what is damaged. base: the generation it started from."""
+def _strategy(
+    root: Path, at: str, spec: Spec, base: int | None
+) -> Generator[Ask | Judge, Any, Program] | Diagnostic:
+    """The strategy, started from what that build started from, or what is damaged there."""
     if base is None:
         return direct(spec)
     home = generation.home(base)
-    # Path.is_dir raises for a name that is too long, and the number comes from a file.
+    # Not Path.is_dir: that raises where the number makes a name that is too long.
     if not os.path.isdir(root / home):
-        return generation.damaged(path, f"it starts from {home}, which is not there")
-    sealed = f"{home}/self/{lock.path_for(spec.path).name}"
-    old = lock.read(root / sealed)
-    if old is None:
-        return generation.damaged(sealed, "it cannot be read")
-    if isinstance(old, Diagnostic):
-        return generation.damaged(sealed, old.message)
+        return generation.damaged(at, f"its build started from {home}, which is not there")
+    path = f"{home}/{generation.SELF.parent.as_posix()}/{lock.path_for(spec.path).name}"
+    accepted = lock.read(root / path)
+    if accepted is None:
+        return generation.damaged(path, f"it is not there, but {at} starts from it")
+    if isinstance(accepted, Diagnostic):
+        return generation.damaged(path, accepted.message)
     files: dict[str, str] = {}
-    for name in old.digests or old.program.files:
+    for name in accepted.digests or accepted.program.files:
         text = _text(root / home / name)
         if text is None:
             return generation.damaged(f"{home}/{name}", "it cannot be read as UTF-8")
         files[name] = text
-    changes = prompt.difference(old.asked, lock.asked(spec))
-    return direct(spec, Program(files, old.program.entry), changes)
+    changes = prompt.difference(accepted.asked, lock.asked(spec))
+    return direct(spec, Program(files, accepted.program.entry), changes)
 
 
-def _walked(
-    root: Path, path: str, spec: Spec, record: transcript.Transcript, strategy: _Strategy
+def _walk(
+    root: Path,
+    at: str,
+    spec: Spec,
+    recorded: transcript.Transcript,
+    strategy: Generator[Ask | Judge, Any, Program],
 ) -> Diagnostic | None:
-    """The first difference between what the strategy needs and the recorded steps."""
-    left = iter(record.steps)
-    given: object = None
+    """The first difference between what the strategy does and what was recorded."""
+    reply: object = None
+    count, total = 0, len(recorded.steps)
     while True:
         try:
-            need = strategy.send(given)
-        except StopIteration as stop:
-            return _ended(root, path, spec, stop.value, len(list(left)))
-        step = next(left, None)
+            need = strategy.send(reply)
+        except StopIteration as end:
+            program: Program = end.value
+            break
+        step = recorded.steps[count] if count < total else None
+        count += 1
         if isinstance(need, Judge):
-            if not isinstance(step, transcript.Judgement) or step.program != need.program.digest:
-                message = f"the program that {spec.name} has judged is not the next step of {path}"
-                return generation.problem("other-program", path, message)
-            try:
-                given = tuple(transcript.diagnostics(step.answer))
-            except ValueError as wrong:
-                return generation.damaged(path, str(wrong))
+            reply = _verdict(at, count, need, step)
         else:
-            request = Request(record.model, record.take, spec.parameters, need.messages)
-            if not isinstance(step, transcript.Question) or step.request != request.digest:
-                message = f"the request that {spec.name} renders is not the next step of {path}"
-                return generation.problem("other-request", f"self/{spec.path.name}", message)
-            given = step.reply["text"]
-
-
-def _ended(root: Path, path: str, spec: Spec, program: Program, left: int) -> Diagnostic | None:
-    """What is wrong with the end of a replay. left: how many steps were not needed."""
-    if left:
-        message = f"{path} goes on after the program is accepted; steps left over: {left}"
-        return generation.problem("other-bytes", spec.entry, message)
-    # Text decoded from UTF-8 has no lone surrogates: a reply that has some differs from any file.
+            request = Request(recorded.model, recorded.take, spec.parameters, need.messages)
+            reply = _text_of_reply(at, count, spec, request, step)
+        if isinstance(reply, Diagnostic):
+            return reply
+    if count < total:
+        why = f"its replay is finished after {count} of the {total} steps of {at}"
+        return generation.problem("other-bytes", spec.entry, why)
     text = _text(root / spec.entry)
     if text is None or dict(program.files) != {spec.entry: text}:
-        message = f"{spec.entry} is not the program in which {path} ends"
-        return generation.problem("other-bytes", spec.entry, message)
+        why = f"it is not the program, byte for byte, in which the replay of {at} ends"
+        return generation.problem("other-bytes", spec.entry, why)
     return None
 
 
+def _verdict(
+    at: str, count: int, need: Judge, step: transcript.Step | None
+) -> tuple[Diagnostic, ...] | Diagnostic:
+    """What the critics said then. count: of the step, from 1."""
+    if not isinstance(step, transcript.Judgement) or step.program != _digest(need.program):
+        why = f"its step {count} is not the verdict on the program that the replay has there"
+        return generation.damaged(at, why, "other-program")
+    try:
+        return transcript.diagnostics(step.answer)
+    except ValueError as bad:
+        return generation.damaged(at, f"the verdict in its step {count}: {bad}")
+
+
+def _text_of_reply(
+    at: str, count: int, spec: Spec, request: Request, step: transcript.Step | None
+) -> str | Diagnostic:
+    """What the model said then. count: of the step, from 1."""
+    if not isinstance(step, transcript.Question) or step.request != _digest(request):
+        path = f"{generation.SELF.parent.as_posix()}/{spec.path.name}"
+        why = f"the request that is made from it is not the one in step {count} of {at}"
+        return generation.problem("other-request", path, why)
+    text: str = step.reply["text"]
+    return text
+
+
+def _digest(value: Program | Request) -> str | None:
+    """None, which no recorded digest equals, if a lone surrogate in the value cannot be encoded."""
+    try:
+        return value.digest
+    except UnicodeEncodeError:
+        return None
+
+
 def _text(path: Path) -> str | None:
-    """What the file holds, with its own line ends; None where it cannot be read or is not UTF-8."""
+    """What the file holds, line ends and all; None if it cannot be read or is not UTF-8."""
     data = generation.content(path)
     try:
         return None if data is None else data.decode("utf-8")
@@ -169,19 +203,17 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _parsed(output: bytes) -> list[Diagnostic] | None:
-    """The problems that another generation printed, None if that is anything else."""
+def _told(output: bytes) -> list[Diagnostic] | None:
+    """The problems that a generation printed; None if that is anything but a list of them."""
     try:
-        rows = json.loads(output)
+        rows = json.loads(output.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(rows, list):
         return None
-    problems = []
+    problems: list[Diagnostic] = []
     for row in rows:
-        match row:
-            case {"code": str(code), "path": str(path), "message": str(said), "help": str(way_out)}:
-                problems.append(error(code, said, Span(path), way_out))
-            case _:
-                return None
+        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in _KEYS):
+            return None
+        problems.append(error(row["code"], row["message"], Span(row["path"]), row["help"]))
     return problems

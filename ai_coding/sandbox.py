@@ -1,20 +1,20 @@
 """Runs programs that nobody has read, in a tier: speaks with them, ends them, leaves nothing running.
 
-In: a command, the folder it works in, the name of a tier, its input, its variables, its time.
-Out: a Result: how the command ended and what it printed; nothing that it started goes on.
+In: a command, the folder it runs in, the name of a tier, what it reads, its variables and its time.
+Out: a Result, that is how it ended and what it printed; and no process, pipe or folder left over.
 """
 
 import os
+import selectors
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
-from tempfile import TemporaryDirectory
 
 from ai_coding import bubblewrap, tiers
 from ai_coding.tiers import Start
@@ -24,9 +24,16 @@ WORK = bubblewrap.WORK  # what a program in bubblewrap takes its folder for
 OUTPUT = 1_000_000  # bytes a stream
 MEMORY, FILE, PROCESSES = tiers.MEMORY, tiers.FILE, tiers.PROCESSES  # bytes, bytes, number
 
-_PAUSE = 0.02  # seconds between two looks at a process that is silent
-_Tier = Callable[[Sequence[str], Path, Mapping[str, str], float], AbstractContextManager[Start]]
-_TIERS: Mapping[str, _Tier] = {BUBBLEWRAP: bubblewrap.confined, UNSAFE: tiers.unconfined}
+_WAIT = 0.01  # seconds between two looks at a process that neither prints nor reads
+
+_Tier = Callable[
+    [Sequence[str], Path, Mapping[str, str], float],
+    AbstractContextManager[Start],
+]
+_TIERS: Mapping[str, _Tier] = {
+    BUBBLEWRAP: bubblewrap.confined,
+    UNSAFE: tiers.unconfined,
+}
 
 
 @dataclass(frozen=True)
@@ -44,15 +51,12 @@ class Result:
 
 @cache
 def available() -> bool:
-    """Can this machine confine a program?
-
-    Found out once in a process, by running `true`; no bwrap: False.
-    Raises OSError where no temporary folder can be made.
-    """
-    with TemporaryDirectory() as private:
-        folder = Path(private, "work")
+    """Can this machine confine a program? Found out once in a process, by running `true`; no bwrap: False."""
+    with tempfile.TemporaryDirectory() as private:
+        folder = Path(private) / "work"
         folder.mkdir()
-        return run(["true"], folder, BUBBLEWRAP).exit_code == 0
+        done = run(["true"], folder, BUBBLEWRAP)
+    return done.exit_code == 0
 
 
 def run(
@@ -63,19 +67,17 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 10.0,
 ) -> Result:
-    """Run command in folder, the only place it can write to. timeout in seconds.
-
-    Never raises for what it does. Raises ValueError for a tier that is not known.
-    """
+    """Run command in folder, the only place it can write to. timeout in seconds. Never raises for what it does."""
     if tier not in _TIERS:
-        raise ValueError(f"there is no tier {tier!r}, only {', '.join(_TIERS)}")
-    variables = env or {}
-    if fault := _fault(command, variables):
+        raise ValueError(f"no such tier: {tier}")
+    variables = {} if env is None else env
+    fault = _fault(command, variables)
+    if fault:
         return _not_started(fault)
     with ExitStack() as stack:
         try:
             start = stack.enter_context(_TIERS[tier](command, folder, variables, timeout))
-            process = stack.enter_context(subprocess.Popen(
+            process = subprocess.Popen(
                 start.argv,
                 bufsize=0,
                 stdin=subprocess.PIPE,
@@ -85,125 +87,106 @@ def run(
                 env=start.environment,
                 pass_fds=start.handles,
                 start_new_session=True,
-            ))
+            )
         except (OSError, ValueError) as error:
             return _not_started(str(error))
         try:
-            stdout, stderr, ended = _attend(process, stdin, timeout)
+            stdout, stderr, ended = _talk(process, stdin, timeout)
         finally:
-            _end(start, process)
-        # Within the context still: the tier may have to read its report for this.
-        code = None if ended else start.exit_code(process.returncode)
-    return Result(code, stdout, stderr, ended)
+            _end(process, start)
+        # Asked for within the tier's context: it may be read from one of the tier's handles.
+        exit_code = None if ended else start.exit_code(process.returncode)
+    return Result(exit_code, stdout, stderr, ended)
 
 
 def remove(folder: Path) -> None:
-    """Delete folder however deep a program made it.
-
-    Links are not followed, no folder is no fault. Raises OSError if not all could be deleted.
-    """
-    # chmod -R would follow a link that is its argument; rm does not.
-    if not folder.is_symlink():
-        subprocess.run(
-            ["chmod", "-R", "u+rwx", "--", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    done = subprocess.run(
-        ["rm", "-rf", "--", str(folder)], stdin=subprocess.DEVNULL, capture_output=True
-    )
-    if done.returncode:
-        raise OSError(done.stderr.decode("utf-8", "replace").strip())
+    """Delete folder however deep a program made it."""
+    # Not shutil.rmtree, which overflows before Python 3.13.
+    if not folder.is_symlink():  # chmod would follow a link that it is given by name
+        chmod = ["chmod", "-R", "u+rwx", "--", str(folder)]
+        subprocess.run(chmod, capture_output=True, check=False)  # there may be no folder
+    subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=True)
 
 
 def _fault(command: Sequence[str], env: Mapping[str, str]) -> str:
-    """Why no tier may start command with env; empty if nothing speaks against it."""
+    """Why no tier may be given this; empty if it may."""
     if not command:
         return "the command is empty"
-    # To bwrap, whose options are separated by NUL, what follows one would be a further option.
+    # A list separated by NUL is how bwrap reads its options: such a text would add some.
     if any("\0" in text for text in (*command, *env, *env.values())):
-        return "a NUL character in the command or in its environment"
+        return "there is a NUL character in the command or in its environment"
     if any(not name or "=" in name for name in env):
-        return "a name in the environment is empty or holds '='"
+        return "the name of a variable in the environment is empty or holds '='"
     return ""
 
 
-def _not_started(why: str) -> Result:
-    message = f"cannot be started: {why}\n".encode("utf-8", "backslashreplace")
+def _not_started(reason: str) -> Result:
+    message = f"cannot be started: {reason}\n".encode(errors="backslashreplace")
     return Result(None, b"", message[:OUTPUT])
 
 
-def _attend(
+def _talk(
     process: subprocess.Popen[bytes], stdin: bytes, timeout: float
 ) -> tuple[bytes, bytes, str]:
-    """Feed and read process until its end, its time or its output: stdout, stderr, why ended."""
-    deadline = time.monotonic() + timeout
+    """Feed and read process until its end, its time or its output: stdout, stderr, why it is over."""
     assert process.stdin and process.stdout and process.stderr
-    rest = memoryview(stdin)
-    out, err = bytearray(), bytearray()
-    printed = {process.stdout.fileno(): out, process.stderr.fileno(): err}
+    deadline = time.monotonic() + timeout
+    out, err, rest = bytearray(), bytearray(), memoryview(stdin)
     ended: str | None = None
-    with DefaultSelector() as selector:
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            os.set_blocking(pipe.fileno(), False)
-            selector.register(pipe, EVENT_WRITE if pipe is process.stdin else EVENT_READ, pipe)
+    with selectors.DefaultSelector() as selector:
+        # A program can open the other end of its own pipes: being ready is no promise.
+        for stream in (process.stdin, process.stdout, process.stderr):
+            os.set_blocking(stream.fileno(), False)
+        selector.register(process.stdin, selectors.EVENT_WRITE)
+        selector.register(process.stdout, selectors.EVENT_READ, out)
+        selector.register(process.stderr, selectors.EVENT_READ, err)
         while ended is None:
-            # Looked at before reading: all that it had printed by then is in the pipes, and one
-            # read takes all that a pipe holds. Reading on would be to wait for its children.
-            over, left = _is_over(process), deadline - time.monotonic()
-            for key, _ in selector.select(0 if over else min(left, _PAUSE)):
-                if key.fileobj is process.stdin:
+            # Looked at before reading: all that an ended process printed is in the pipes by now.
+            exited, late = process.poll() is not None, time.monotonic() >= deadline
+            for key, _ in selector.select(0 if exited or late else _WAIT):
+                if key.data is None:
                     rest = _write(key.fd, rest)
-                    more = bool(rest)
-                else:
-                    more = _read(key.fd, printed[key.fd])
-                if not more:
+                    if not rest:
+                        selector.unregister(process.stdin)
+                        process.stdin.close()
+                elif not _read(key.fd, key.data):
                     selector.unregister(key.fileobj)
-                    key.data.close()
             if max(len(out), len(err)) > OUTPUT:
                 ended = "output"
-            elif over:
+            elif exited:
                 ended = ""
-            elif left <= 0:
+            elif late:
                 ended = "time"
     return bytes(out[:OUTPUT]), bytes(err[:OUTPUT]), ended
 
 
 def _write(handle: int, rest: memoryview) -> memoryview:
-    """Write what the pipe takes; what is left of rest, nothing if nobody can read it any more."""
+    """Write what the pipe takes; what is left to write, which is nothing if nobody reads it."""
     try:
         return rest[os.write(handle, rest):]
-    except BlockingIOError:  # a program can open its own input and fill it
+    except BlockingIOError:
         return rest
     except BrokenPipeError:
         return rest[:0]
 
 
-def _read(handle: int, text: bytearray) -> bool:
-    """Add to text what the pipe holds, up to one byte more than allowed; False at its end."""
+def _read(handle: int, printed: bytearray) -> bool:
+    """Add what the pipe holds to printed, up to one byte more than OUTPUT; False at its end."""
     try:
-        data = os.read(handle, OUTPUT + 1 - len(text))
-    except BlockingIOError:  # a program can open its own output and read it
+        # One call takes all that is there, but nothing that a living child prints afterwards.
+        piece = os.read(handle, OUTPUT + 1 - len(printed))
+    except BlockingIOError:
         return True
-    text.extend(data)
-    return bool(data)
+    printed += piece
+    return bool(piece)
 
 
-def _is_over(process: subprocess.Popen[bytes]) -> bool:
-    """Has process ended? Other than poll, this leaves its number, and its group's, its own."""
-    try:
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, process.pid, flags) is not None
-    except ChildProcessError:  # gone without a trace, where our caller ignores SIGCHLD
-        return True
-
-
-def _end(start: Start, process: subprocess.Popen[bytes]) -> None:
-    """End process and all that it started, and wait for it."""
-    if not _is_over(process):
-        start.kill()
-    # The group may be gone already, or have become another user's.
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _end(process: subprocess.Popen[bytes], start: Start) -> None:
+    """Kill everything that process started, and itself; close its pipes and wait for it."""
+    with process:  # which closes and waits when it is left
+        try:
+            if process.poll() is None:
+                start.kill()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

@@ -1,7 +1,9 @@
-"""What a requirement file may hold, and what is said of the rest.
+"""The shape of requirement files: which keys there are, of which types, and which must be there.
 
-In: the path of a requirement file and the name it goes by in diagnostics.
-Out: its values, and the faults in their shape: unknown keys, wrong types, missing keys.
+In: the path of a requirement file and its name in diagnostics; or the values of such a file and
+the key of some of its texts.
+Out: the values as they were read, with the diagnostics of all that does not fit, each at its
+place; or the texts of that key by their names.
 """
 
 import re
@@ -9,175 +11,184 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ai_coding import toml
 from ai_coding.faults import Faults, nearest
-from ai_coding.toml import KeyPath, parse
 
 STRATEGIES = ("direct",)
 CRITICS = ("syntax", "flake8", "style", "interface", "tests")
 
-# By section, "" being the top: each key with its type, in the words that diagnostics use.
+# The types, in the words in which diagnostics name them.
+_STRING = "a string"
+_PATTERN = "a regular expression"
+_BOOLEAN = "true or false"
+_NUMBER = "a number"
+_WHOLE = "a whole number"
+_POSITIVE = "a positive number"
+_POSITIVE_WHOLE = "a positive whole number"
+_LIST = "a list of strings"
+_ROWS = "a list of tables"
+_TABLE = "a table"
+_STRINGS = "a table of strings"
+_TEXTS = "a string or a table of strings"
+
+# Section, key, type. The top of the file has no name; a table or row is the section of its key.
 _KEYS: dict[str, dict[str, str]] = {
     "": {
-        "file": "a table",
-        "project": "a table",
-        "build": "a table",
-        "model": "a table",
-        "workspace": "a table",
-        "tests": "a list of tables",
-        "requirements": "a string or a table of strings",
-        "specs": "a string or a table of strings",
-        "hints": "a string or a table of strings",
+        "file": _TABLE,
+        "project": _TABLE,
+        "build": _TABLE,
+        "model": _TABLE,
+        "workspace": _TABLE,
+        "tests": _ROWS,
+        "requirements": _TEXTS,
+        "specs": _TEXTS,
+        "hints": _TEXTS,
     },
     "file": {
-        "name": "a string",
-        "language": "a string",
-        "description": "a string",
-        "extension": "a string",
+        "name": _STRING,
+        "language": _STRING,
+        "description": _STRING,
+        "extension": _STRING,
     },
     "project": {
-        "requirements": "a string or a table of strings",
-        "specs": "a string or a table of strings",
-        "hints": "a string or a table of strings",
-        "interface": "a string",
-        "uses": "a list of strings",
-        "context": "a list of strings",
+        "requirements": _TEXTS,
+        "specs": _TEXTS,
+        "hints": _TEXTS,
+        "interface": _STRING,
+        "uses": _LIST,
+        "context": _LIST,
     },
     "build": {
-        "strategy": "a string",
-        "attempts": "a positive whole number",
-        "critics": "a list of strings",
-        "committed": "true or false",
+        "strategy": _STRING,
+        "attempts": _POSITIVE_WHOLE,
+        "critics": _LIST,
+        "committed": _BOOLEAN,
     },
     "workspace": {
-        "members": "a list of strings",
-        "data": "a list of strings",
-        "root": "a string",
-        "output": "a string",
+        "members": _LIST,
+        "data": _LIST,
+        "root": _STRING,
+        "output": _STRING,
     },
     "model": {
-        "name": "a string",
-        "temperature": "a number",
-        "max_tokens": "a whole number",
-        "seed": "a whole number",
+        "name": _STRING,
+        "temperature": _NUMBER,
+        "max_tokens": _WHOLE,
+        "seed": _WHOLE,
     },
     "tests": {
-        "name": "a string",
-        "command": "a string",
-        "stdin": "a string",
-        "stdout": "a string",
-        "covers": "a list of strings",
-        "args": "a list of strings",
-        "copy": "a list of strings",
-        "env": "a table of strings",
-        "files": "a table of strings",
-        "creates": "a table of strings",
-        "stdout_matches": "a regular expression",
-        "stderr_matches": "a regular expression",
-        "exit_code": "a whole number",
-        "timeout": "a positive number",
-        "held_out": "true or false",
+        "name": _STRING,
+        "command": _STRING,
+        "stdin": _STRING,
+        "stdout": _STRING,
+        "covers": _LIST,
+        "args": _LIST,
+        "copy": _LIST,
+        "env": _STRINGS,
+        "files": _STRINGS,
+        "creates": _STRINGS,
+        "stdout_matches": _PATTERN,
+        "stderr_matches": _PATTERN,
+        "exit_code": _WHOLE,
+        "timeout": _POSITIVE,
+        "held_out": _BOOLEAN,
     },
 }
 
 
 def read(path: Path, name: str) -> tuple[dict[str, Any], Faults]:
     """The values of a requirement file, and R2 and R3."""
-    values, places, found = parse(path, name)
+    values, places, found = toml.parse(path, name)
     faults = Faults(name, places)
     faults.found.extend(found)
     if not found:
-        _check_keys(values, "", (), faults)
+        _check(values, "", (), faults)
         _check_missing(values, faults)
     return values, faults
 
 
 def texts(values: Mapping[str, Any], key: str) -> dict[str, str]:
     """Texts of `key`, line feeds off both ends: [project]'s, over them its own section's.
-    A single string is called ''."""
-    found: dict[str, str] = {}
-    for given in (values.get("project", {}).get(key, {}), values.get(key, {})):
-        found.update({"": given} if isinstance(given, str) else given)
-    return {name: text.strip("\n") for name, text in found.items()}
+
+    A single string is called ''.
+    """
+    merged: dict[str, str] = {}
+    for table in (values.get("project", {}), values):
+        value = table.get(key, {})
+        merged.update({"": value} if isinstance(value, str) else value)
+    return {name: text.strip("\n") for name, text in merged.items()}
 
 
-def _check_keys(table: Mapping[str, Any], section: str, at: KeyPath, faults: Faults) -> None:
+def _check(table: Mapping[str, Any], section: str, at: toml.KeyPath, faults: Faults) -> None:
+    """Add what is wrong with the keys of the table at `at`, and with those of the tables in it."""
     known = _KEYS[section]
     where = f" in [{section}]" if section else ""
     for key, value in table.items():
-        here: KeyPath = (*at, key)
         kind = known.get(key)
         if kind is None:
-            meant = nearest(key, sorted(known), "known here")
-            faults.add("unknown-key", f"unknown key `{key}`{where}", here, meant)
+            near = nearest(key, sorted(known), "known here")
+            faults.add("unknown-key", f"unknown key `{key}`{where}", (*at, key), near)
         elif not _fits(value, kind):
-            faults.add("wrong-type", f"`{key}`{where} must be {kind}", here)
-        elif kind == "a table":
-            _check_keys(value, key, here, faults)
-        elif kind == "a list of tables":
+            faults.add("wrong-type", f"`{key}`{where} must be {kind}", (*at, key))
+        elif kind == _TABLE:
+            _check(value, key, (*at, key), faults)
+        elif kind == _ROWS:
             for index, row in enumerate(value):
-                _check_keys(row, key, (*here, index), faults)
+                _check(row, key, (*at, key, index), faults)
 
 
-def _check_missing(values: Mapping[str, Any], faults: Faults) -> None:
-    if "workspace" in values:
-        workspace = values["workspace"]
-        if isinstance(workspace, dict) and "members" not in workspace:
-            way_out = 'add members = ["*.toml"] below [workspace]'
-            faults.add("missing-key", "[workspace] has no `members`", ("workspace",), way_out)
-        return
-    for key in ("name", "language"):
-        if key not in _table(values, "file"):
-            way_out = f'add {key} = "…" below [file]'
-            faults.add("missing-key", f"[file] has no `{key}`", ("file",), way_out)
-    if "requirements" not in values and "requirements" not in _table(values, "project"):
-        way_out = 'add requirements = """…""" to [project]'
-        faults.add("missing-key", "there are no requirements", ("project",), way_out)
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, str):
+        return kind in (_STRING, _TEXTS) or (kind == _PATTERN and _compiles(value))
+    # To Python a boolean is an integer too, so it has to be told apart before the numbers.
+    if isinstance(value, bool):
+        return kind == _BOOLEAN
+    if isinstance(value, (int, float)):
+        return _number_fits(value, kind)
+    if isinstance(value, list):
+        if kind == _ROWS:
+            return all(isinstance(item, dict) for item in value)
+        return kind == _LIST and all(isinstance(item, str) for item in value)
+    if isinstance(value, dict):
+        if kind in (_STRINGS, _TEXTS):
+            return all(isinstance(item, str) for item in value.values())
+        return kind == _TABLE
+    return False
 
 
-def _table(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """The table of that key, empty if there is none or something else is in its place."""
-    value = values.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _fits(value: Any, kind: str) -> bool:
-    match kind:
-        case "a string":
-            return isinstance(value, str)
-        case "a list of strings":
-            return isinstance(value, list) and all(isinstance(item, str) for item in value)
-        case "a table of strings":
-            return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-        case "a string or a table of strings":
-            return _fits(value, "a string") or _fits(value, "a table of strings")
-        case "a table":
-            return isinstance(value, dict)
-        case "a list of tables":
-            return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-        case "true or false":
-            return isinstance(value, bool)
-        case "a regular expression":
-            return isinstance(value, str) and _compiles(value)
-        case _:
-            return _is_number(value, kind)
+def _number_fits(value: int | float, kind: str) -> bool:
+    if kind in (_WHOLE, _POSITIVE_WHOLE) and not isinstance(value, int):
+        return False
+    if kind in (_POSITIVE, _POSITIVE_WHOLE):
+        return 0 < value < 1_000_000
+    # Written so that nan, of which no comparison is true, does not fit.
+    return kind in (_NUMBER, _WHOLE) and abs(value) < 2**63
 
 
 def _compiles(pattern: str) -> bool:
     try:
         re.compile(pattern)
-    # ValueError: flags that clash, as in (?a)(?u), and counts of thousands of digits.
-    except (re.error, RecursionError, OverflowError, ValueError):
+    except (re.error, RecursionError, OverflowError):
         return False
     return True
 
 
-def _is_number(value: Any, kind: str) -> bool:
-    """Whether value is a number of that kind: any, whole, positive or both."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    if "whole" in kind and not isinstance(value, int):
-        return False
-    # Both ranges are asked for from within, since nan fails every comparison.
-    if "positive" in kind:
-        return 0 < value < 1_000_000
-    return -(2**63) < value < 2**63
+def _check_missing(values: Mapping[str, Any], faults: Faults) -> None:
+    if "workspace" in values:
+        if isinstance(values["workspace"], dict) and not _has(values, "workspace", "members"):
+            way_out = 'add members = ["*.toml"] below [workspace]'
+            faults.add("missing-key", "[workspace] has no `members`", ("workspace",), way_out)
+        return
+    for key in ("name", "language"):
+        if not _has(values, "file", key):
+            way_out = f'add {key} = "…" below [file]'
+            faults.add("missing-key", f"[file] has no `{key}`", ("file",), way_out)
+    if "requirements" not in values and not _has(values, "project", "requirements"):
+        way_out = 'add requirements = """…""" to [project]'
+        faults.add("missing-key", "there are no requirements", ("project",), way_out)
+
+
+def _has(values: Mapping[str, Any], section: str, key: str) -> bool:
+    """Whether section is a table and key is in it."""
+    table = values.get(section)
+    return isinstance(table, dict) and key in table

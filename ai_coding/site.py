@@ -1,16 +1,11 @@
-"""Where a build stands, and why it has to run.
+"""Where a build stands, and why it has to run: found from its lock, its files and its state.
 
-A unit is one requirement file built into one output folder. Its lock, the files in the output and
-what this machine remembers of it tell which take is asked for, how what is asked differs from what
-was accepted, and which files are its own.
-
-In: a parsed requirement file, the settings, the unit's lock and output, its journal entry, and how
-the builds of what it needs have ended.
-Out: the site that a build starts from, the texts of needed programs, and Diagnostics of all that
-stands in the way.
+In: a parsed requirement file, the settings of the build, and how the builds of the units that it
+needs have ended.
+Out: a Site, which says what take is asked, why, and from which program the build starts; the
+needed programs; and Diagnostics of all that keeps the build from starting or from being emitted.
 """
 
-import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,14 +19,16 @@ from ai_coding.lock import Lock
 
 Neighbours = Generator[Event, Mapping[str, str] | None, Mapping[str, str] | Outcome]
 
-_UNITS = "units"
-_LOST = "output-lost"
-_RESTORE = "restore it from version control, or ask again with --anew --force"
-
 
 @dataclass(frozen=True)
 class Site:
-    """Where the build of one unit stands. why: "" if the lock answers what is asked."""
+    """Where the build of one unit stands.
+
+    key: the unit's, in the journal. old: the lock that was found. state: what this machine
+    remembered of the unit, and in it `highest`, the highest take ever. take: the number of the
+    answer that is asked for. asked: what a model is told now. why: the reason to build, "" if the
+    lock answers what is asked.
+    """
 
     spec: Spec
     settings: Settings
@@ -44,7 +41,7 @@ class Site:
 
     @property
     def record(self) -> Path:
-        """The commit point of this unit's emit."""
+        """The commit point of this unit's emit: JOURNAL/commits/KEY."""
         return _record(self.settings, self.key)
 
     @property
@@ -55,97 +52,122 @@ class Site:
         return self.old.program, prompt.difference(self.old.asked, self.asked)
 
     def remember(self, **values: object) -> None:
-        """Record the state, over it `take`, over it values; all else in it stays."""
-        state = {**self.state, "take": self.take, **values}
-        journal.put(self.settings.journal, _UNITS, self.key, state)
+        """Record the state, over it `take`, over it values; all else in it stays.
+
+        Raises OSError if the journal cannot be written.
+        """
+        # Read again, because self.state lacks what an earlier call recorded. Only `highest` is
+        # newer here: survey has counted the lock's take and the recorded one, replaced below.
+        state = {**self.state, **_recall(self.settings, self.key)}
+        state |= {"highest": self.state.get("highest", 0), "take": self.take, **values}
+        journal.put(self.settings.journal, "units", self.key, state)
 
 
 @contextmanager
 def alone(spec: Spec, settings: Settings) -> Generator[str, None, None]:
-    """A contextlib.contextmanager that gives the key."""
+    """A contextlib.contextmanager that gives the key.
+
+    Waits without limit while another build of the unit runs; may be left in another thread.
+    Raises OSError if the journal cannot be written.
+    """
     from filelock import FileLock
 
     key = journal.unit(spec.path, settings.out)
-    locks = settings.journal / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    # Workers take turns: the thread that ends a build need not be the one that began it.
-    with FileLock(locks / key, thread_local=False):
+    folder = settings.journal / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder / key), thread_local=False):
         yield key
 
 
-def survey(spec: Spec, settings: Settings, key: str) -> tuple[Site | None, list[Diagnostic]]:
-    """None and why it cannot start."""
+def survey(
+    spec: Spec, settings: Settings, key: str
+) -> tuple[Site | None, list[Diagnostic]]:
+    """None and why it cannot start.
+
+    Else the Site and no Diagnostics. To be called inside `alone`, whose key it takes. Raises
+    OSError if what a killed build had committed cannot be put in place.
+    """
     emit.recover(_record(settings, key))
-    state: Mapping[str, Any] = journal.get(settings.journal, _UNITS, key) or {}
-    old = accepted(spec.path, settings.out)
-    if isinstance(old, Diagnostic):
-        if old.code != _LOST or not (settings.anew or settings.force):
-            return None, [old]
-        old = None
-    held = old.take if old else 0
-    highest = max(state.get("highest", 0), state.get("take", 0), held)
-    take = _take(settings, old, state, highest)
+    state = _recall(settings, key)
+    found = accepted(spec.path, settings.out)
+    if isinstance(found, Diagnostic):
+        if found.code != "output-lost" or not (settings.anew or settings.force):
+            return None, [found]
+        found = None
+    state["highest"] = max(
+        state.get("highest", 0), state.get("take", 0), found.take if found else 0
+    )
+    take = _take(settings, found, state)
     asked = lock.asked(spec)
-    if old is None:
-        why = "never built"
-    elif take != old.take:
-        why = f"asked anew, take {take}"
-    else:
-        why = ", ".join(lock.changes(old.asked, asked))
-    return Site(spec, settings, key, old, {**state, "highest": highest}, take, asked, why), []
+    why = _why(found, take, asked)
+    return Site(spec, settings, key, found, state, take, asked, why), []
 
 
 def accepted(spec_path: Path, out: Path) -> Lock | Diagnostic | None:
-    """The lock with its program's text; None: never built."""
+    """The lock with its program's text; None: never built.
+
+    A Diagnostic if the lock is damaged, or if it holds no text and a file in out is not as
+    accepted. Raises nothing.
+    """
     found = lock.read(lock.path_for(spec_path))
-    if not isinstance(found, Lock) or not found.digests:
+    if not isinstance(found, Lock):
         return found
-    texts: dict[str, str] = {}
-    for path, known in found.digests.items():
-        text = _text(out / path, known)
-        if text is None:
-            what = "is missing, and its lock holds no text"
-            if os.path.lexists(out / path):
-                what = "is not what its lock says"
-            return error(_LOST, f"{path} {what}", Span(path), _RESTORE)
+    texts = dict(found.program.files)
+    for path, wanted in found.digests.items():
+        file = out / path
+        try:
+            text = None if file.is_symlink() else file.read_bytes().decode("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return _lost(path, "is missing, and its lock holds no text")
+        except (OSError, UnicodeDecodeError):
+            text = None  # a folder, say: something is there, but no text that was ever accepted
+        if text is None or digest(text.encode("utf-8")) != wanted:
+            return _lost(path, "is not what its lock says")
         texts[path] = text
-    return replace(found, program=Program(texts, found.program.entry))
+    return replace(found, program=replace(found.program, files=texts))
 
 
 def neighbours(site: Site) -> Neighbours:
-    """The programs that this one needs, path -> text, once their builds have ended."""
+    """The programs that this one needs, path -> text, once their builds have ended.
+
+    An Outcome, waiting or invalid, if one of them is not to be had. Raises nothing.
+    """
     needs = site.spec.needs
     if not needs:
         return {}
-    event = Event("needs", site.spec.path.name, {"units": [str(need) for need in needs]})
-    statuses: Mapping[str, str] = (yield event) or {}
-    if any(statuses.get(str(need)) == "waiting" for need in needs):
+    units = [str(need) for need in needs]
+    sent = (yield Event("needs", site.spec.path.name, {"units": units})) or {}
+    status = {need: sent.get(str(need), "built") for need in needs}
+    if "waiting" in status.values():
         return Outcome("waiting")
-    texts: dict[str, str] = {}
-    problems: list[Diagnostic] = []
+    files: dict[str, str] = {}
+    faults: list[Diagnostic] = []
     for need in needs:
-        ended_well = statuses.get(str(need), "built") in ("built", "locked", "current")
-        # The old lock of a unit that failed does not count: what it says may be about to change.
+        # The old lock of a failed unit does not count: what it says may be about to change.
+        ended_well = status[need] in ("built", "locked", "current")
         found = accepted(need, site.settings.out) if ended_well else None
         if isinstance(found, Lock):
-            texts.update(found.program.files)
+            files.update(found.program.files)
         else:
-            problems.append(found or not_built(need))
-    return Outcome("invalid", tuple(problems)) if problems else texts
+            faults.append(found or not_built(need))
+    if faults:
+        return Outcome("invalid", tuple(faults))
+    return files
 
 
 def not_built(need: Path) -> Diagnostic:
     """`not-built`: a unit that is needed has no accepted program."""
-    return error("not-built", f"{need.name} is needed and is not built", None, "build it first")
+    message = f"{need.name} is needed and is not built"
+    return error("not-built", message, None, "build it first")
 
 
 def clash(site: Site, program: Program) -> list[Diagnostic]:
     """Files in program's way that no build of this unit wrote."""
-    out = site.settings.out
-    ours: set[str] = set(site.state.get("outputs", ()))
+    ours = set[str](site.state.get("outputs", ()))
     if site.old is not None:
-        # What an older lock or another machine's build wrote is no hand edit.
-        ours.update(digest(text.encode("utf-8")) for text in site.old.program.files.values())
+        # An older lock's or another machine's build wrote these: no hand edit.
+        ours |= {digest(text.encode("utf-8")) for text in site.old.program.files.values()}
+    out = site.settings.out
     return emit.conflicts(emit.targets(program, out), out, ours)
 
 
@@ -153,25 +175,31 @@ def _record(settings: Settings, key: str) -> Path:
     return settings.journal / "commits" / key
 
 
-def _take(settings: Settings, old: Lock | None, state: Mapping[str, Any], highest: int) -> int:
-    """The number of the answer that this build asks for. highest: the highest take ever."""
-    last: int = state.get("take", 0)
-    held = old.take if old else 0
-    # A take that waits or was killed goes on, so that no answer to it is lost.
-    if state.get("open") and last > held and not settings.locked:
-        return last
-    # One that failed has its answers recorded and would only give them again.
-    if settings.anew and (old or state):
+def _recall(settings: Settings, key: str) -> dict[str, Any]:
+    return dict(journal.get(settings.journal, "units", key) or {})
+
+
+def _take(settings: Settings, old: Lock | None, state: Mapping[str, Any]) -> int:
+    locked = old.take if old else 0
+    begun: int = state.get("take", 0)
+    if state.get("open") and begun > locked and not settings.locked:
+        return begun  # goes on, so that no answer to it is lost
+    if settings.anew:
+        # Not merely one more than the lock's: a take that failed would give its answers again.
+        # Without a lock and a state the highest is 0, and the first take is the new one.
+        highest: int = state["highest"]
         return highest + 1
-    return old.take if old else last or 1
+    return locked or begun or 1
 
 
-def _text(file: Path, known: str) -> str | None:
-    """What file holds; None if it is no file, a link, or not UTF-8 text of the digest known."""
-    try:
-        if file.is_symlink() or not file.is_file():
-            return None
-        data = file.read_bytes()
-        return data.decode("utf-8") if digest(data) == known else None
-    except (OSError, UnicodeDecodeError):
-        return None
+def _why(old: Lock | None, take: int, asked: Mapping[str, str]) -> str:
+    if old is None:
+        return "never built"
+    if take != old.take:
+        return f"asked anew, take {take}"
+    return ", ".join(lock.changes(old.asked, asked))
+
+
+def _lost(path: str, what: str) -> Diagnostic:
+    way_out = "restore it from version control, or ask again with --anew --force"
+    return error("output-lost", f"{path} {what}", Span(path), way_out)

@@ -1,7 +1,7 @@
-"""Requirement file -> Spec: puts together what a unit's file, its workspace and the files it names say.
+"""Turns a requirement file into a frozen Spec, or tells all that is wrong with it.
 
-In: the path of a TOML file, what diagnostics call it, and the workspace it is a member of, if any.
-Out: a frozen Spec and no diagnostics, or no Spec and all that is wrong with the file.
+In: the path of a TOML file, what diagnostics call it, and the workspace that it belongs to, if any.
+Out: the Spec and no diagnostics, or no Spec and the diagnostics of all faults, in a fixed order.
 """
 
 import difflib
@@ -16,8 +16,6 @@ from ai_coding import languages, paths, references, schema
 from ai_coding.diagnostic import Diagnostic
 from ai_coding.faults import Faults
 from ai_coding.ir import Language, Spec, Test, Workspace
-
-_BUILD_KEYS = ("strategy", "attempts", "critics", "committed")
 
 
 def load(
@@ -37,50 +35,44 @@ def load(
         )
     if faults.found:
         return None, faults.found
-    # Not Path.resolve: it raises for links in a circle, and would follow the file's own name.
-    absolute = Path(os.path.realpath(path.parent), path.name)
-    if workspace is None:
-        workspace = Workspace(
-            path=absolute,
-            members=(),
-            root=absolute.parent,
-            output=None,
-            shared={},
-            data={},
-            build={},
-            model={},
-            inputs=(),
-        )
-    spec = _spec(faults, values, absolute, workspace)
-    _check_build(faults, spec)
-    return None if faults.found else spec, faults.found
+    # Path.resolve would raise for links in a circle, and would follow the file's own name.
+    path = Path(os.path.realpath(path.parent), path.name)
+    spec = _spec(values, faults, path, workspace or _empty_workspace(path))
+    _check_choices(faults, spec)
+    return (None if faults.found else spec), faults.found
 
 
-def _spec(faults: Faults, values: Mapping[str, Any], path: Path, workspace: Workspace) -> Spec:
-    """The Spec as far as it can be told; what is wrong with it is added to faults."""
-    file: Mapping[str, Any] = values.get("file", {})
-    project: Mapping[str, Any] = values.get("project", {})
-    build: dict[str, Any] = _with_tuples({**workspace.build, **values.get("build", {})})
-    model: dict[str, Any] = {**workspace.model, **values.get("model", {})}
-    requirements = schema.texts(values, "requirements")
-    name: str = file.get("name", "")
+def _empty_workspace(path: Path) -> Workspace:
+    """What a file without a workspace is in: its own folder, and nothing that is given."""
+    return Workspace(
+        path=path,
+        members=(),
+        root=path.parent,
+        output=None,
+        shared={},
+        data={},
+        build={},
+        model={},
+        inputs=(),
+    )
 
+
+def _spec(values: Mapping[str, Any], faults: Faults, path: Path, around: Workspace) -> Spec:
+    """The Spec of the values, of use only if no faults are found; the order of the calls is theirs."""
+    file, project = values["file"], values.get("project", {})
+    name: str = file["name"]
     language = _language(faults, file)
-    why = paths.problem(name)
-    if why:
+    if why := paths.problem(name):
         faults.add("bad-path", f"`name` cannot be {name!r}: {why}", ("file", "name"))
-    context, read = references.context(faults, workspace.root, project.get("context", ()))
+    requirements = schema.texts(values, "requirements")
+    context, read = references.context(faults, around.root, project.get("context", ()))
     uses, needs = references.uses(faults, path, project.get("uses", ()))
-    words = {
-        "{unit}": path.name.removesuffix(".toml"),
-        "{module}": name.replace("/", ".").removesuffix(".__init__"),
-    }
-    rows = _rows(values.get("tests", ()), workspace.tests, words)
-    tests, copied = _tests(faults, rows, requirements, workspace.root)
-
-    locks = [need.with_suffix(".lock") for need in needs]
-    inputs = dict.fromkeys((path, *workspace.inputs, *read, *copied, *needs, *locks))
-    given: dict[str, Any] = {key: build[key] for key in _BUILD_KEYS if key in build}
+    rows = _rows(values, path, around)
+    tests, copied = _tests(faults, rows, around.root, requirements)
+    _check_names(faults, tests)
+    needed = [each for need in needs for each in (need, need.with_suffix(".lock"))]
+    parameters = {**around.model, **values.get("model", {})}
+    model = parameters.pop("name", "")
     return Spec(
         path=path,
         name=name,
@@ -93,103 +85,109 @@ def _spec(faults: Faults, values: Mapping[str, Any], path: Path, workspace: Work
         uses=uses,
         context=context,
         tests=tests,
-        model=model.get("name", ""),
-        parameters={key: value for key, value in model.items() if key != "name"},
-        inputs=tuple(inputs),
+        model=model,
+        parameters=parameters,
+        inputs=tuple(dict.fromkeys([path, *around.inputs, *read, *copied, *needed])),
         needs=needs,
-        shared=workspace.shared,
-        data=workspace.data,
-        output=workspace.output,
-        **given,
+        shared=around.shared,
+        data=around.data,
+        output=around.output,
+        **_tuples({**around.build, **values.get("build", {})}),
     )
 
 
-def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-
-
 def _language(faults: Faults, file: Mapping[str, Any]) -> Language:
-    name: str = file.get("language", "")
-    # People write `Python` where the table has `python`.
+    name: str = file["language"]
+    # The table's names are in lower case, people write "Python".
     language = languages.find(name) or languages.find(name.lower()) or Language(name, "")
     if "extension" in file:
         language = replace(language, extension=file["extension"].lstrip("."))
-    if not language.extension or paths.problem("x." + language.extension):
-        way_out = 'or add extension = "…" below [file]'
-        close = difflib.get_close_matches(name.lower(), list(languages.table()), 1)
-        if close:
-            way_out = f"did you mean `{close[0]}`? {way_out}"
-        message = f"no extension is known for `{name}`"
-        faults.add("unknown-language", message, ("file", "language"), way_out)
+    if not language.extension or paths.problem(f"x.{language.extension}"):
+        close = difflib.get_close_matches(name.lower(), list(languages.table()), n=1)
+        guess = f"did you mean `{close[0]}`? " if close else ""
+        faults.add(
+            "unknown-language",
+            f"no extension is known for `{name}`",
+            ("file", "language"),
+            f'{guess}or add extension = "…" below [file]',
+        )
     return language
 
 
-def _rows(
-    own: Sequence[Mapping[str, Any]],
-    common: Sequence[Mapping[str, Any]],
-    words: Mapping[str, str],
-) -> list[Mapping[str, Any]]:
-    """The own rows, then the common ones that no own row replaces, with words filled in."""
-    given = {row["name"] for row in own if "name" in row}
-    rows = list(own)
-    for row in common:
-        if "name" in row and row["name"] in given:
-            continue
-        filled: dict[str, Any] = dict(row)
-        if "command" in row:
-            filled["command"] = _fill(row["command"], words)
-        if "copy" in row:
-            filled["copy"] = [_fill(text, words) for text in row["copy"]]
-        rows.append(filled)
-    return rows
+def _rows(values: Mapping[str, Any], path: Path, around: Workspace) -> list[Mapping[str, Any]]:
+    """This file's own rows of tests, then those of the workspace that they do not replace."""
+    own: list[Mapping[str, Any]] = values.get("tests", [])
+    replaced = {row["name"] for row in own if "name" in row}
+    names = {
+        "{unit}": path.name.removesuffix(".toml"),
+        "{module}": values["file"]["name"].replace("/", ".").removesuffix(".__init__"),
+    }
+    given = [
+        {
+            **row,
+            "command": _filled(row.get("command", ""), names),
+            "copy": [_filled(listed, names) for listed in row.get("copy", ())],
+        }
+        for row in around.tests
+        if row.get("name") not in replaced
+    ]
+    return [*own, *given]
 
 
-def _fill(text: str, words: Mapping[str, str]) -> str:
-    # In one pass: what was filled in may itself look like a word.
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    # In one pass: a file's name may itself hold a placeholder, which is to be left alone.
     parts = re.split(r"(\{unit\}|\{module\})", text)
-    return "".join(words.get(part, part) for part in parts)
+    return "".join(names.get(part, part) for part in parts)
 
 
 def _tests(
     faults: Faults,
     rows: Sequence[Mapping[str, Any]],
-    requirements: Mapping[str, str],
     folder: Path,
+    requirements: Mapping[str, str],
 ) -> tuple[tuple[Test, ...], list[Path]]:
-    """The tests, and the files that were read for their `copy`, which are found from folder."""
+    """The tests, and the real paths of the files that were read for their copies."""
     tests: list[Test] = []
     read: list[Path] = []
     for index, row in enumerate(rows):
         for number, key in enumerate(row.get("covers", ())):
             if key not in requirements:
-                message = f"no requirement is called {key!r}"
-                faults.add("unknown-requirement", message, ("tests", index, "covers", number))
-        at = ("tests", index, "copy")
-        copy, copied = references.copies(faults, folder, row.get("copy", ()), at)
-        _check_paths(faults, row, index)
-        values: dict[str, Any] = {"name": f"test {index + 1}", **_with_tuples(row), "copy": copy}
-        tests.append(Test(**values))
+                faults.add(
+                    "unknown-requirement",
+                    f"no requirement is called {key!r}",
+                    ("tests", index, "covers", number),
+                )
+        copy, copied = references.copies(
+            faults, folder, row.get("copy", ()), ("tests", index, "copy")
+        )
         read.extend(copied)
-
-    seen: set[str] = set()
-    for index, test in enumerate(tests):
-        if test.name in seen:
-            message = f"two tests are called {test.name!r}"
-            faults.add("duplicate-test", message, ("tests", index, "name"))
-        seen.add(test.name)
+        for key in ("files", "creates"):
+            for file in row.get(key, {}):
+                if why := paths.problem(file):
+                    faults.add("bad-path", f"{file!r}: {why}", ("tests", index, key))
+        fields: dict[str, Any] = {"name": f"test {index + 1}", **_tuples(row), "copy": copy}
+        tests.append(Test(**fields))
     return tuple(tests), read
 
 
-def _check_paths(faults: Faults, row: Mapping[str, Any], index: int) -> None:
-    for key in ("files", "creates"):
-        for path in row.get(key, ()):
-            why = paths.problem(path)
-            if why:
-                faults.add("bad-path", f"{path!r}: {why}", ("tests", index, key))
+def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
-def _check_build(faults: Faults, spec: Spec) -> None:
-    """Strategy, critics and model, whether the file or its workspace chose them."""
+def _check_names(faults: Faults, tests: Sequence[Test]) -> None:
+    seen: set[str] = set()
+    for index, test in enumerate(tests):
+        if test.name in seen:
+            faults.add(
+                "duplicate-test",
+                f"two tests are called {test.name!r}",
+                ("tests", index, "name"),
+            )
+        seen.add(test.name)
+
+
+def _check_choices(faults: Faults, spec: Spec) -> None:
+    """Tell of a strategy, critics and a model that cannot be had, whoever chose them."""
     faults.choose("strategy", [spec.strategy], schema.STRATEGIES)
     faults.choose("critics", spec.critics, schema.CRITICS)
     if spec.model.startswith("command:"):

@@ -1,9 +1,12 @@
 """Stage 1 and stage 2: where the new package is built, tested, and built once more by itself.
 
-In: the root of the tree, the settings, the units as stage 1 has built them, and the journal.
-Out: the units of the stage, and the errors in their requirement files, of the test-suite, of
-stage 1's own build and of the comparison of both stages; all that is written is in WORK, apart
-from the journal's entries of units whose new take is to go on.
+Stage 1 is built by the present package in a copy of the tree; stage 2 is what stage 1 makes of the
+same requirement files from the recorded answers. If both are the same, the new one can take over.
+
+In: the root of the tree, the journal, and the units as stage 1 has built them, with all that was
+asked and judged for them.
+Out: the stages, a journal for stage 2 and two logs, all below WORK; the units of the stage; and
+Diagnostics for what failed or differs.
 """
 
 import os
@@ -14,13 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ai_coding import journal, lock, workspace
-from ai_coding.diagnostic import Diagnostic, Span, error, errors
+from ai_coding.diagnostic import Diagnostic, error, errors
 from ai_coding.generation import SELF, WORK, content
 from ai_coding.ir import Settings, Spec
-from ai_coding.lock import Lock, path_for
 from ai_coding.transcript import Question, Unit, diagnostics
 
-_COPIED = (
+_PARTS = (
     "ai_coding",
     "self",
     "tests",
@@ -30,52 +32,53 @@ _COPIED = (
     "pyproject.toml",
     ".flake8",
 )
-_LAST_LINES = 25
+_TAIL = 25  # lines of a log that a Diagnostic shows
 
 
 def make(root: Path) -> tuple[list[Spec], list[Diagnostic]]:
     """Make the stage from what is in root; its units, and the errors in their requirement files. OSError."""
-    stage = _work(root) / "stage"
-    _clear(stage)
+    stage = (root / WORK / "stage").resolve()
+    _remove(stage)
     stage.mkdir(parents=True)
-    for name in _COPIED:
-        source = root / name
+    for part in _PARTS:
+        source = root / part
         if source.is_dir():
-            shutil.copytree(source, stage / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, stage / part, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
-            shutil.copy2(source, stage / name)
-    specs, faults = workspace.load([(stage / SELF).resolve()])
+            shutil.copy2(source, stage / part)
+    specs, found = workspace.load([stage / SELF])
     for spec in specs:
-        if not path_for(spec.path).exists():
-            # No build wrote this output, so it would be in the way of the first one.
-            (stage / spec.entry).unlink(missing_ok=True)
-    return specs, errors(faults)
+        if not lock.path_for(spec.path).exists():
+            ((spec.output or stage) / spec.entry).unlink(missing_ok=True)
+    return specs, errors(found)
 
 
 def resume(root: Path, folder: Path) -> None:
     """Let the builds of the old stage that a new take began for go on. folder: the journal. OSError."""
-    stage = _work(root) / "stage"
+    stage = root / WORK / "stage"
     for path in sorted((stage / SELF.parent).glob("*.toml")):
-        new = lock.read(path_for(path))
-        old = lock.read(path_for(root / SELF.parent / path.name))
-        before = old.take if isinstance(old, Lock) else 1
-        if not isinstance(new, Lock) or new.take <= before:
+        new = lock.read(lock.path_for(path))
+        old = lock.read(lock.path_for(root / SELF.parent / path.name))
+        if not isinstance(new, lock.Lock):
+            continue
+        if new.take <= (old.take if isinstance(old, lock.Lock) else 1):
             continue
         key = journal.unit(path, stage)
         state = journal.get(folder, "units", key)
         if isinstance(state, dict):
-            # The new stage has the old lock: only an open take finds its recorded answers again.
             journal.put(folder, "units", key, {**state, "take": new.take, "open": True})
 
 
 def suite(root: Path) -> list[Diagnostic]:
     """Run the whole test-suite in the stage. Nothing if it passes. OSError."""
-    work = _work(root)
-    env = {**os.environ, "PYTHONPATH": str(work / "stage"), "AI_CODING_STAGE": "1"}
-    failure = _run(work, ["-m", "pytest", "-q"], env, "tests.log")
-    if failure is None:
+    work = (root / WORK).absolute()
+    stage = work / "stage"
+    env = {**os.environ, "PYTHONPATH": str(stage), "AI_CODING_STAGE": "1"}
+    tail = _run(["-m", "pytest", "-q"], stage, env, work / "tests.log")
+    if tail is None:
         return []
-    return [_failed("tests", "the test-suite fails on stage 1", failure, "tests.log")]
+    message = f"the test-suite fails on stage 1\n{tail}"
+    return [error("tests", message, help="the whole output is in .self/tests.log")]
 
 
 def again(root: Path, settings: Settings, units: Sequence[Unit]) -> list[Diagnostic]:
@@ -84,32 +87,27 @@ def again(root: Path, settings: Settings, units: Sequence[Unit]) -> list[Diagnos
     Leaves stage 1 in WORK/one and stage 2 in WORK/stage, where the paths of the units lead.
     settings: only model and unsafe count. units: all units, as stage 1 has built them.
     """
-    work = _work(root)
-    _clear(work / "one")
+    work = (root / WORK).absolute()
+    _remove(work / "one")
     (work / "stage").rename(work / "one")
-    make(root)  # the build below tells the faults of the requirement files
-    _remember(work, units)
-    return _build(work, settings) + _differences(work, units)
+    make(root)  # what is wrong with the requirement files is told by the build below
+    _remove(work / "journal")
+    for unit in units:
+        _remember(work, unit)
+    return [*_build(work, settings), *_compare(work, units)]
 
 
-def _work(root: Path) -> Path:
-    # Absolute, because the programs that are run with these paths run in another folder.
-    return root.absolute() / WORK
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
-def _clear(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _run(work: Path, args: Sequence[str], env: Mapping[str, str], log: str) -> str | None:
-    """Run python in the stage: None if it ends with 0, else the last lines of its output."""
-    with (work / log).open("wb") as output:
+def _run(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path) -> str | None:
+    """Run python, its output going to log: None if it ends with 0, else the output's last lines."""
+    with log.open("wb") as output:
         ended = subprocess.run(
-            [sys.executable, *args],
-            cwd=work / "stage",
+            [sys.executable, *arguments],
+            cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -118,66 +116,57 @@ def _run(work: Path, args: Sequence[str], env: Mapping[str, str], log: str) -> s
         )
     if ended.returncode == 0:
         return None
-    lines = (work / log).read_bytes().decode("utf-8", "replace").splitlines()
-    return "\n".join(lines[-_LAST_LINES:])
+    return "\n".join(log.read_bytes().decode("utf-8", "replace").splitlines()[-_TAIL:])
 
 
-def _failed(code: str, message: str, output: str, log: str) -> Diagnostic:
-    return error(code, f"{message}\n{output}", help=f"its output is in {(WORK / log).as_posix()}")
-
-
-def _remember(work: Path, units: Sequence[Unit]) -> None:
-    """Make the journal that stage 1 builds stage 2 from."""
+def _remember(work: Path, unit: Unit) -> None:
+    """Put into the journal of stage 2 what the build of the unit was told and started from."""
     memory = work / "journal"
-    _clear(memory)
-    for unit in units:
-        for step in unit.steps:
-            if isinstance(step, Question):
-                journal.put(memory, "replies", step.request, step.reply)
-            elif errors(diagnostics(step.answer)):
-                # Repairs were rendered from it; what was accepted is to be judged anew.
-                journal.put(memory, "verdicts", step.verdict, step.answer)
-        state: dict[str, object] = {"take": unit.lock.take}
-        if unit.before is not None and unit.lock.take > unit.before.take:
-            # That build began a new take: without this, stage 2 would ask for another one.
-            state["open"] = True
-        journal.put(memory, "units", journal.unit(unit.spec.path, work / "stage"), state)
+    for step in unit.steps:
+        if isinstance(step, Question):
+            journal.put(memory, "replies", step.request, step.reply)
+        elif errors(diagnostics(step.answer)):
+            # Repairs were rendered from these; what was accepted, stage 1 has to judge anew.
+            journal.put(memory, "verdicts", step.verdict, step.answer)
+    state: dict[str, object] = {"take": unit.lock.take}
+    if unit.before is not None and unit.lock.take > unit.before.take:
+        state["open"] = True
+    journal.put(memory, "units", journal.unit(unit.spec.path, work / "stage"), state)
 
 
 def _build(work: Path, settings: Settings) -> list[Diagnostic]:
-    """Let stage 1's own command line build everything in the stage."""
-    # -P: the stage, where it runs, holds a package of the same name that must not be imported.
-    args = ["-P", "-m", "ai_coding", "build", SELF.as_posix()]
+    """Build stage 2 with the command line of stage 1, which has only the journal to ask."""
+    arguments = ["-P", "-m", "ai_coding", "build", SELF.as_posix()]
     if settings.model:
-        args += ["-m", settings.model]
-    args.append("-q")
+        arguments += ["-m", settings.model]
+    arguments.append("-q")
     if settings.unsafe:
-        args.append("--unsafe-sandbox")
+        arguments.append("--unsafe-sandbox")
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": str(work / "one"),
         "AI_CODING_JOURNAL": str(work / "journal"),
     }
-    failure = _run(work, args, env, "stage2.log")
-    if failure is None:
+    tail = _run(arguments, work / "stage", env, work / "stage2.log")
+    if tail is None:
         return []
-    message = f"stage 1 cannot build {SELF.as_posix()}"
-    return [_failed("stage2", message, failure, "stage2.log")]
+    message = f"stage 1 cannot build {SELF.as_posix()}\n{tail}"
+    return [error("stage2", message, help="the whole output is in .self/stage2.log")]
 
 
-def _differences(work: Path, units: Sequence[Unit]) -> list[Diagnostic]:
-    one, stage = work / "one", work / "stage"
-    names: set[str] = set()
+def _compare(work: Path, units: Sequence[Unit]) -> list[Diagnostic]:
+    stage = (work / "stage").resolve()  # as the paths of the units are
+    paths: set[str] = set()
     for unit in units:
-        locked = path_for(unit.spec.path.resolve()).relative_to(stage.resolve())
-        names |= {unit.spec.entry, locked.as_posix()}
-        # Where the output is committed, a lock has digests in place of texts.
-        names |= {*unit.lock.program.files, *unit.lock.digests}
+        output = Path(os.path.relpath(unit.spec.output or stage, stage))
+        names = {unit.spec.entry, *unit.lock.program.files, *unit.lock.digests}
+        paths.update((output / name).as_posix() for name in names)
+        paths.add(Path(os.path.relpath(lock.path_for(unit.spec.path), stage)).as_posix())
     found = []
-    for name in sorted(names):
-        first = content(one / name)
-        if first is None or first != content(stage / name):
-            message = f"{name} differs between stage 1 and stage 2"
-            folders = f"{(WORK / 'one').as_posix()} and {(WORK / 'stage').as_posix()}"
-            found.append(error("stage2", message, Span(name), f"compare it in {folders}"))
+    for path in sorted(paths):
+        one = content(work / "one" / path)
+        if one is None or one != content(stage / path):
+            message = f"{path} differs between stage 1 and stage 2"
+            way_out = "compare the file in .self/one, stage 1, with that in .self/stage, stage 2"
+            found.append(error("stage2", message, help=way_out))
     return found

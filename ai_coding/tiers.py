@@ -1,10 +1,10 @@
 """What the tiers of the sandbox have in common, and the one that confines nothing.
 
-A tier is a context manager with the parameters of `unconfined` that yields a Start. The sandbox
-starts what it names, speaks with it, ends it, and leaves the context only after it ended.
+A tier is a way to run a program that nobody has read: a context manager with the parameters of
+`unconfined` that yields a Start. Nothing here starts a process or looks at a file.
 
-In: a command that nobody has read, its folder, its variables and its time limit in seconds.
-Out: a Start, which says what to start and how its end is learnt; no process is started here.
+In: a command, the folder it works in, the variables it asks for and its timeout in seconds.
+Out: a Start, which says what is to be started and how its end is learnt.
 """
 
 import sys
@@ -16,7 +16,7 @@ from pathlib import Path
 MEMORY, FILE, PROCESSES = 2**30, 2**26, 128  # bytes, bytes a file, number; of one run
 
 _OPEN_FILES = 512
-_EXTRA_CPU = 2  # seconds
+_SPARE_CPU = 2  # seconds beyond the timeout, so that it is the timeout that ends a run
 _STEERING = ("LD_", "GLIBC_", "GCONV_PATH", "LOCPATH", "NLSPATH", "LANGUAGE", "MALLOC_")
 
 
@@ -38,12 +38,13 @@ class Start:
     def kill(self) -> None:
         """End what the process group of the started process does not hold; here that is nothing.
 
-        Called while that process still runs, before its group is killed.
-        Raises nothing if all is gone already.
+        Called while that process still runs, before its group is killed. Raises nothing if all is
+        gone already.
         """
 
     def exit_code(self, code: int) -> int | None:
-        """The command's exit code, once the started process has ended with code; None if it is not known.
+        """The command's exit code, once the started process has ended with code;
+        None if it is not known.
 
         Here code itself. Not known is it above all where the command was never started.
         """
@@ -52,7 +53,7 @@ class Start:
 
 def environment(home: str, env: Mapping[str, str]) -> dict[str, str]:
     """What the programs before the command start with: R2, R4."""
-    fixed = {
+    return {
         "PATH": f"{sys.prefix}/bin:{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         "HOME": home,
         "LANG": "C.UTF-8",
@@ -60,8 +61,8 @@ def environment(home: str, env: Mapping[str, str]) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TERM": "dumb",
+        **{name: value for name, value in env.items() if not _steers(name)},
     }
-    return fixed | {name: value for name, value in env.items() if not _steers(name)}
 
 
 def limited(
@@ -73,18 +74,19 @@ def limited(
     """
     limits = {
         "core": 0,
-        "cpu": int(timeout) + _EXTRA_CPU,
-        "data": MEMORY,  # not the address space: node reserves far more of it than it uses
+        "cpu": int(timeout) + _SPARE_CPU,
+        # Not the address space: node reserves far more of it than it uses.
+        "data": MEMORY,
         "fsize": FILE,
         "nofile": _OPEN_FILES,
     }
     if processes:
         limits["nproc"] = processes
-    options = [f"--{name}={value}:{value}" for name, value in limits.items()]
-    # Set only behind prlimit: the programs before it may still have rights and no limits yet.
-    steering = [f"{name}={value}" for name, value in env.items() if _steers(name)]
-    setter = ["env", "--", *steering] if steering else []
-    return ("prlimit", *options, "--", *setter, *command)
+    options = (f"--{name}={limit}:{limit}" for name, limit in limits.items())
+    steering = tuple(f"{name}={value}" for name, value in env.items() if _steers(name))
+    # Behind prlimit, as what steers programs must reach none that has no limits yet.
+    setting = ("env", "--", *steering) if steering else ()
+    return ("prlimit", *options, "--", *setting, *command)
 
 
 @contextmanager
@@ -92,10 +94,10 @@ def unconfined(
     command: Sequence[str], folder: Path, env: Mapping[str, str], timeout: float
 ) -> Iterator[Start]:
     """The tier that confines nothing: command in folder, with limits alone. timeout in seconds."""
-    place = folder.absolute()  # links are not resolved
+    place = folder.absolute()
     yield Start(limited(command, env, timeout), environment(str(place), env), place)
 
 
 def _steers(name: str) -> bool:
-    """Whether this variable could lead a program to a stranger's code."""
+    """Whether a variable of this name could lead a program to a stranger's code."""
     return name == "PATH" or name.startswith(_STEERING)

@@ -1,164 +1,180 @@
-"""Workspaces: requirement files that are built together and share a context.
+"""Finds the requirement files that paths stand for, and the workspaces they share a context in.
 
-In: paths of requirement files, of workspaces and of folders, as given on the command line.
-Out: the Specs that they stand for, each with what its workspace shares, and all that is wrong.
+In: paths of requirement files, of workspaces (requirement files with a table [workspace]) and of
+folders. Out: the parsed units, each once and with what its workspace gives it, and everything that
+is wrong with any of them.
 """
 
-import os
 import re
 import tomllib
-from collections.abc import Sequence
+from codecs import BOM_UTF8
+from collections.abc import Mapping, Sequence
+from os.path import isdir, isfile
 from pathlib import Path
+from typing import Any
 
 from ai_coding import schema, spec
 from ai_coding.diagnostic import Diagnostic, Span, error
 from ai_coding.faults import Faults
 from ai_coding.ir import Spec, Workspace
 
+_HEADER = re.compile(rb"^[ \t]*\[[ \t]*workspace[ \t]*\][ \t]*\r?$", re.MULTILINE)
 _ROOT_HELP = "it has to be a folder around this file, in the same version-controlled tree"
-_DUPLICATE_HELP = "give one of them another name"
-_HEADER = re.compile(r"^[ \t]*\[[ \t]*workspace[ \t]*\][ \t\r]*$", re.MULTILINE)
-_LONG_TEXT = re.compile(r"(\"{3}|'{3}).*?\1", re.DOTALL)
-
-# What was looked at: None is no workspace, an empty tuple is one that is wrong.
-_Seen = dict[Path, tuple[Workspace, ...] | None]
 
 
 def load(paths: Sequence[Path]) -> tuple[list[Spec], list[Diagnostic]]:
     """All units that paths stand for: a unit, a workspace with its members, or a folder with all that is in it."""
     found: list[Diagnostic] = []
-    seen: _Seen = {}
+    spaces: dict[Path, Workspace | None] = {}
+    nearby: dict[Path, list[Path]] = {}
     units: dict[Path, Workspace | None] = {}
     for path in paths:
-        files = _toml_files(path) if os.path.isdir(path) else [path]
+        files = _toml_files(path.resolve()) if isdir(path) else [_known(path)]
         if not files:
             message = "there is no requirement file in this folder"
             found.append(error("no-files", message, Span(str(path))))
-        for file in map(_known, files):
-            spaces = _look(file, seen, found)
-            for space in spaces or ():
-                for member in space.members:
+        for file in files:
+            if _is_workspace(file):
+                space = _read_once(file, spaces, found)
+                for member in space.members if space else ():
                     units.setdefault(member, space)
-            if spaces is None and file not in units:
-                units[file] = _around(file, seen, found)
+            elif file not in units:
+                units[file] = _around(file, nearby, spaces, found)
     specs: list[Spec] = []
-    for file, around in units.items():
-        unit, faults = spec.load(file, _called(file), around)
-        found += faults
+    for file, space in units.items():
+        unit, wrong = spec.load(file, _called(file), space)
+        found.extend(wrong)
         if unit is not None:
             specs.append(unit)
     return specs, found + _duplicates(specs)
 
 
 def read(path: Path) -> tuple[Workspace | None, list[Diagnostic]]:
-    """The workspace, or None and what is wrong: R3."""
+    "The workspace, or None and what is wrong: R3."
     path = _known(path)
     values, faults = schema.read(path, _called(path))
+    if not faults.found and "workspace" not in values:
+        faults.add("missing-key", "there is no [workspace]")
     if faults.found:
         return None, faults.found
-    if "workspace" not in values:
-        faults.add("missing-key", "there is no [workspace]")
-        return None, faults.found
-    table = values["workspace"]
-    wanted = table.get("root", ".")
-    root = _root(path.parent, wanted)
+    table: Mapping[str, Any] = values["workspace"]
+    given = table.get("root", ".")
+    root = _root(path.parent, given)
     if root is None:
-        at = ("workspace", "root")
-        faults.add("bad-path", f"`root` cannot be {wanted!r}", at, _ROOT_HELP)
+        faults.add("bad-path", f"`root` cannot be {given!r}", ("workspace", "root"), _ROOT_HELP)
         return None, faults.found
-    members = _gather(path.parent, "members", table.get("members", ()), faults)
-    files = _gather(root, "data", table.get("data", ()), faults)
-    data = _contents(files, root, faults)
-    output = _inside(root / table["output"], root) if "output" in table else None
-    if "output" in table and output is None:
+    members = _files(faults, table, "members", path.parent)
+    files = _files(faults, table, "data", root)
+    data = _contents(faults, files, root)
+    output = _resolved(root / table["output"]) if "output" in table else None
+    if "output" in table and (output is None or not output.is_relative_to(root)):
         faults.add("bad-path", "`output` lies outside `root`", ("workspace", "output"))
     if faults.found:
         return None, faults.found
-    shared = {
-        f"{key} {name}" if name else key: text
-        for key in ("requirements", "specs", "hints")
-        for name, text in schema.texts(values, key).items()
-    }
-    around = Workspace(
+    space = Workspace(
         path=path,
-        members=tuple(file for file in members if not _is_workspace(file)),
+        members=tuple(member for member in members if not _is_workspace(member)),
         root=root,
         output=output,
-        shared=shared,
+        shared={
+            f"{key} {name}" if name else key: text
+            for key in ("requirements", "specs", "hints")
+            for name, text in schema.texts(values, key).items()
+        },
         data=data,
         build=values.get("build", {}),
         model=values.get("model", {}),
         inputs=(path, *files),
         tests=tuple(values.get("tests", ())),
     )
-    return around, []
+    return space, []
 
 
-def _look(path: Path, seen: _Seen, found: list[Diagnostic]) -> tuple[Workspace, ...] | None:
-    """The workspace at path, read and its faults added to found at the first look only."""
-    if path not in seen:
-        seen[path] = None
-        if _is_workspace(path):
-            around, faults = read(path)
-            found += faults
-            seen[path] = () if around is None else (around,)
-    return seen[path]
+def _resolved(path: Path) -> Path | None:
+    """The path without links, or None if there is none: it has a NUL, or its links go round."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
-def _around(file: Path, seen: _Seen, found: list[Diagnostic]) -> Workspace | None:
-    """The first workspace beside file that file is a member of."""
-    for beside in _toml_files(file.parent):
-        for space in _look(beside, seen, found) or ():
-            if file in space.members:
-                return space
-    return None
+def _known(path: Path) -> Path:
+    """What the file is known by; a link is another file than its target."""
+    return (_resolved(path.parent) or path.parent.absolute()) / path.name
+
+
+def _called(path: Path) -> str:
+    """What diagnostics call the file."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _toml_files(folder: Path) -> list[Path]:
+    try:
+        # A dangling link stays in the list: loading it says what is wrong with it.
+        return sorted(path for path in folder.glob("*.toml") if not isdir(path))
+    except OSError:
+        return []
 
 
 def _is_workspace(path: Path) -> bool:
+    if not isfile(path):  # a pipe could not be read a second time
+        return False
     try:
-        content = path.read_bytes()
-    except (OSError, ValueError):
-        return False  # whoever loads it as a unit says why
+        content = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError:
+        return False
     try:
-        values = tomllib.loads(content.decode("utf-8-sig"))
+        return isinstance(tomllib.loads(content.decode("utf-8")).get("workspace"), dict)
     except (ValueError, RecursionError):
-        text = content.decode("utf-8-sig", errors="replace")
-        return _HEADER.search(_LONG_TEXT.sub("''", text)) is not None
-    return isinstance(values.get("workspace"), dict)
+        return _HEADER.search(content) is not None
 
 
-def _duplicates(specs: Sequence[Spec]) -> list[Diagnostic]:
-    """An error for each Spec whose program would overwrite that of an earlier one."""
-    found: list[Diagnostic] = []
-    last: dict[tuple[Path | None, str], str] = {}
-    for unit in specs:
-        # Some file systems do not tell upper from lower case.
-        key = (unit.output, unit.entry.casefold())
-        name = _called(unit.path)
-        if key in last:
-            message = f"{unit.entry} is also what {last[key]} yields"
-            found.append(error("duplicate-output", message, Span(name), _DUPLICATE_HELP))
-        last[key] = name
-    return found
+def _read_once(
+    path: Path, spaces: dict[Path, Workspace | None], found: list[Diagnostic]
+) -> Workspace | None:
+    """The workspace, or None if it is wrong. spaces keeps what was read, found its faults."""
+    if path not in spaces:
+        spaces[path], wrong = read(path)
+        found.extend(wrong)
+    return spaces[path]
 
 
-def _root(folder: Path, text: str) -> Path | None:
-    """What text stands for, resolved, if it may be the root of a workspace in folder."""
-    root = _resolved(folder / text)
-    if root is None or not folder.is_relative_to(root):
-        return None
-    if root == folder:
-        return root
-    for checkout in (folder, *folder.parents):
-        if os.path.exists(checkout / ".git"):
-            return root if root.is_relative_to(checkout) else None
+def _around(
+    file: Path,
+    nearby: dict[Path, list[Path]],
+    spaces: dict[Path, Workspace | None],
+    found: list[Diagnostic],
+) -> Workspace | None:
+    """The first workspace in the file's own folder that has it as a member.
+
+    nearby keeps the workspaces' files by folder, so that a folder is searched once.
+    """
+    folder = file.parent
+    if folder not in nearby:
+        nearby[folder] = [path for path in _toml_files(folder) if _is_workspace(path)]
+    for path in nearby[folder]:
+        space = _read_once(path, spaces, found)
+        if space is not None and file in space.members:
+            return space
     return None
 
 
-def _gather(folder: Path, key: str, patterns: Sequence[str], faults: Faults) -> list[Path]:
-    """The files of all patterns, each once; a fault for each pattern that has none."""
+def _root(own: Path, given: str) -> Path | None:
+    """The folder that is given as root, seen from the workspace's own, or None if it cannot be."""
+    root = _resolved(own / given)
+    if root is None or not own.is_relative_to(root):
+        return None
+    folders = (own, *own.parents)
+    # Outside of any checkout nothing but the own folder is left.
+    checkout = next((folder for folder in folders if (folder / ".git").exists()), own)
+    return root if root.is_relative_to(checkout) else None
+
+
+def _files(faults: Faults, table: Mapping[str, Any], key: str, folder: Path) -> list[Path]:
+    """The files in folder that the patterns under key match, each once."""
     files: dict[Path, None] = {}
-    for index, pattern in enumerate(patterns):
+    for index, pattern in enumerate(table.get(key, ())):
         matches = _matches(folder, pattern)
         if not matches:
             message = f"{pattern!r} matches no file below {folder.name}/"
@@ -168,57 +184,40 @@ def _gather(folder: Path, key: str, patterns: Sequence[str], faults: Faults) -> 
 
 
 def _matches(folder: Path, pattern: str) -> list[Path]:
-    """The files of a pattern, sorted; none if glob does not take it or if it leads out of folder."""
+    """The files that the pattern matches, sorted; none if it or one of them leads out of folder."""
     if pattern.startswith("/") or ".." in pattern.split("/"):
         return []
     try:
-        files = sorted({_known(file) for file in folder.glob(pattern) if os.path.isfile(file)})
-    except (ValueError, IndexError, OSError, RuntimeError):  # RecursionError is a RuntimeError
+        files = sorted({_known(path) for path in folder.glob(pattern) if isfile(path)})
+        targets = [path.resolve() for path in files]
+    except (ValueError, IndexError, OSError, RuntimeError, re.error):
+        # All that glob raises for patterns that it does not take; RecursionError is a RuntimeError.
         return []
-    # A link can lead out by way of a folder or by itself, and from there even back in.
-    if all(file.is_relative_to(folder) and _inside(file, folder) for file in files):
-        return files
-    return []
+    return files if all(path.is_relative_to(folder) for path in files + targets) else []
 
 
-def _contents(files: Sequence[Path], root: Path, faults: Faults) -> dict[str, bytes]:
-    data: dict[str, bytes] = {}
-    for file in files:
+def _contents(faults: Faults, files: Sequence[Path], root: Path) -> dict[str, bytes]:
+    """The bytes of the files by their paths from root."""
+    contents: dict[str, bytes] = {}
+    for path in files:
         try:
-            data[file.relative_to(root).as_posix()] = file.read_bytes()
+            contents[path.relative_to(root).as_posix()] = path.read_bytes()
         except OSError as problem:
-            message = f"cannot read {_called(file)}: {problem.strerror}"
+            message = f"cannot read {_called(path)}: {problem.strerror}"
             faults.add("file-unreadable", message, ("workspace", "data"))
-    return data
+    return contents
 
 
-def _toml_files(folder: Path) -> list[Path]:
-    """All `*.toml` directly in folder, sorted; links that lead nowhere too, so that they are told."""
-    if not os.path.isdir(folder):  # glob raises for some folders that are not there
-        return []
-    return [file for file in sorted(folder.glob("*.toml")) if not os.path.isdir(file)]
-
-
-def _known(path: Path) -> Path:
-    """What a file is known by: its parent resolved and its own name."""
-    return (_resolved(path.parent) or path.parent.absolute()) / path.name
-
-
-def _called(path: Path) -> str:
-    """How diagnostics call the file at an absolute path."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _resolved(path: Path) -> Path | None:
-    """None for what cannot be a path, or is a loop of links."""
-    try:
-        return path.resolve()
-    except (ValueError, OSError, RuntimeError):
-        return None
-
-
-def _inside(path: Path, folder: Path) -> Path | None:
-    """The path resolved, if it then lies in folder."""
-    real = _resolved(path)
-    return real if real is not None and real.is_relative_to(folder) else None
+def _duplicates(specs: Sequence[Spec]) -> list[Diagnostic]:
+    """A fault for each unit whose program an earlier one would overwrite, whatever the case."""
+    found: list[Diagnostic] = []
+    earlier: dict[tuple[Path | None, str], str] = {}
+    for unit in specs:
+        name = _called(unit.path)
+        key = (unit.output, unit.entry.casefold())
+        if key in earlier:
+            message = f"{unit.entry} is also what {earlier[key]} yields"
+            way_out = "give one of them another name"
+            found.append(error("duplicate-output", message, Span(name), way_out))
+        earlier[key] = name
+    return found

@@ -1,11 +1,9 @@
 """One streamed chat completion, for SDKs of OpenAI's make.
 
-What goes wrong becomes a ProviderError here, once. The SDKs do not check what a server sends, so
-the type of every field that is read is checked here too.
+What such an SDK raises, and what it lets through unchecked, becomes a ProviderError here, once.
 
-In: an SDK, its client, a request, more arguments to send, exceptions that mean a lost connection.
-Out: pieces of text as they come, then the Reply; or a ProviderError with the code provider-STATUS
-(the provider refused) or provider-connection (anything else that the provider or the network did).
+In: an SDK and a client of it, a Request, and what else this provider wants to be sent.
+Out: the text in pieces, as it comes, and in the end the Reply; or a ProviderError.
 """
 
 from collections.abc import Generator, Mapping
@@ -15,16 +13,16 @@ from ai_coding.backends import ProviderError
 from ai_coding.ir import Reply, Request
 
 _LONGEST = 500  # characters of a provider's own words
-_PARAMETERS = "check [model]: this model may not take one parameter or its value"
-_LATER = "try again later"
+_PARAMETERS = "check that the model knows each parameter and allows its value"
+_KEY = "check that the API key is valid and may use this model"
 _HELP = {
     400: _PARAMETERS,
-    401: "check the provider's API key: it is missing, wrong or has expired",
-    403: "check what the API key allows: it may not be meant for this model",
-    404: "check the name of the model and the address of the provider",
-    413: "shorten the requirements or their context",
+    401: _KEY,
+    403: _KEY,
+    404: "check the name of the model",
+    413: "shorten the requirements, or use a model that reads more",
     422: _PARAMETERS,
-    429: "wait a while, or raise the limits of your account",
+    429: "wait a while, or check the limits of your account",
 }
 
 
@@ -35,89 +33,87 @@ def complete(
     extra: Mapping[str, Any],
     lost: tuple[type[Exception], ...] = (),
 ) -> Generator[str, None, Reply]:
-    "sdk: has the exceptions; lost: more of them."
-    broken: tuple[type[Exception], ...] = lost + (sdk.APIError, ValueError)
+    """sdk: has the exceptions; lost: more of them.
+
+    Raises ProviderError: provider-STATUS if the provider refused, provider-connection if the
+    connection broke or something else than chunks of a completion came.
+    """
     pieces: list[str] = []
-    known = Reply("", "cut")
+    said: dict[str, Any] = {"finish": "cut"}
     try:
-        stream = client.chat.completions.create(
+        for chunk in client.chat.completions.create(
             model=request.model.partition(":")[2],
             messages=[{"role": each.role, "content": each.text} for each in request.messages],
             stream=True,
-            **request.parameters,
-            **extra,
-        )
-        for chunk in stream:
-            known = _after(known, chunk)
-            if known.text:
-                pieces.append(known.text)
-                yield known.text
-    except sdk.APIStatusError as fault:
-        raise _refused(fault) from fault
-    except broken as fault:
-        raise _disconnected(fault) from fault
-    return Reply(
-        "".join(pieces), known.finish, known.model, known.input_tokens, known.output_tokens
-    )
+            **{**request.parameters, **extra},
+        ):
+            said |= _read(chunk)
+            if text := said.pop("text", ""):
+                pieces.append(text)
+                yield text
+    except sdk.APIStatusError as error:
+        raise _refused(error) from error
+    except lost as error:
+        raise _broken(error) from error
+    except (sdk.APIError, ValueError) as error:
+        raise _broken(error) from error
+    return Reply("".join(pieces), **said)
 
 
-def _after(known: Reply, chunk: Any) -> Reply:
-    """What is known after this chunk; the text is that of this chunk alone."""
+def _read(chunk: Any) -> dict[str, Any]:
+    """What a chunk says, by Reply's names, without what it leaves out; ValueError if none."""
     if chunk is None:
-        raise ValueError("the provider sent a chunk that is empty")
-    choices = _field(chunk, "choices", list, tuple)
+        raise ValueError("nothing was sent where a chunk should be")
+    choices = _field(chunk, "choices", (list, tuple))
     choice = choices[0] if choices else None
-    usage = _field(chunk, "usage", object)
-    tokens_in = _field(usage, "prompt_tokens", int)
-    tokens_out = _field(usage, "completion_tokens", int)
-    return Reply(
-        _field(_field(choice, "delta", object), "content", str) or "",
-        _field(choice, "finish_reason", str) or known.finish,
-        _field(chunk, "model", str) or known.model,
-        known.input_tokens if tokens_in is None else tokens_in,
-        known.output_tokens if tokens_out is None else tokens_out,
-    )
+    usage = _field(chunk, "usage")
+    found = {
+        "text": _field(_field(choice, "delta"), "content", str),
+        "finish": _field(choice, "finish_reason", str),
+        "model": _field(chunk, "model", str),
+        "input_tokens": _field(usage, "prompt_tokens", int),
+        "output_tokens": _field(usage, "completion_tokens", int),
+    }
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def _field(owner: Any, name: str, *kinds: type[Any]) -> Any:
-    """The owner's field, None if either is None. Raises ValueError if it is of no such kind."""
+def _field(owner: Any, name: str, kind: type[Any] | tuple[type[Any], ...] = object) -> Any:
+    """The owner's field, None if either is None; ValueError if either has a wrong type."""
     if owner is None:
         return None
-    # No server can send an Ellipsis: where the field is missing, it fails here or one level deeper.
-    value: Any = getattr(owner, name, ...)
-    # To Python a bool is an int, to a server it is not.
-    if value is None or (isinstance(value, kinds) and not isinstance(value, bool)):
-        return value
-    raise ValueError(f"the provider sent a chunk without a valid {name}")
+    if not hasattr(owner, name):
+        raise ValueError(f"{type(owner).__name__} was sent where something with {name} should be")
+    value = getattr(owner, name)
+    # To Python a bool is an int, but no field that counts here is true or false.
+    if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+        raise ValueError(f"{name} was sent as {type(value).__name__}")
+    return value
 
 
 def _refused(fault: Any) -> ProviderError:
     status = fault.status_code
-    message = f"the provider answered {status}: {_words(fault)}"
-    return ProviderError(f"provider-{status}", message, _HELP.get(status, _LATER))
-
-
-def _words(fault: Any) -> str:
-    """The provider's own words, wherever they are in the body, else the SDK's message."""
-    body = fault.body
-    error = body.get("error") if isinstance(body, dict) else None
-    messages = [each.get("message") for each in (error, body) if isinstance(each, dict)]
-    for words in (*messages, error, body):
-        if isinstance(words, str) and words.strip():
-            return words.strip()[:_LONGEST]
-    return str(fault.message)[:_LONGEST]
-
-
-def _disconnected(fault: Exception) -> ProviderError:
-    cause = fault.__cause__
-    because = "" if cause is None else f" ({_said(cause)})"
+    outer: Mapping[str, Any] = (
+        fault.body if isinstance(fault.body, Mapping) else {"message": fault.body}
+    )
+    inner: Any = outer.get("error")
+    if isinstance(inner, Mapping):
+        inner = inner.get("message")
+    candidates: list[Any] = [inner, outer.get("message"), fault.message]
+    words = next((each for each in candidates if isinstance(each, str) and each), "")
     return ProviderError(
-        "provider-connection",
-        f"the connection failed: {_said(fault)}{because}",
-        "check the network and the address of the provider, then try again",
+        f"provider-{status}",
+        f"the provider answered {status}: {words[:_LONGEST]}",
+        _HELP.get(status, "try again later"),
     )
 
 
-def _said(fault: BaseException) -> str:
-    # Exceptions of the network often have no text; then their name is all there is to go by.
-    return str(fault) or type(fault).__name__
+def _broken(fault: Exception) -> ProviderError:
+    message = f"the connection failed: {str(fault) or type(fault).__name__}"
+    cause = fault.__cause__
+    if cause is not None:
+        message += f" ({str(cause) or type(cause).__name__})"
+    return ProviderError(
+        "provider-connection",
+        message,
+        "check the network and the provider's address, then try again",
+    )

@@ -1,17 +1,18 @@
-"""`command:WORDS`: any program that reads a prompt on standard input and prints an answer.
+"""The backend `command:WORDS`: any program that reads a prompt and prints an answer.
 
-In: a request whose model is `command:` and the words of a command line; no shell runs them.
-Out: pieces of text as the program prints them, then the Reply; ProviderError `command-failed` if
-the program cannot be started or ends with another exit code than 0.
+In: a request; all of its model after the first colon is the command line of a program, which is
+run without a shell and finds the texts of the messages on its standard input.
+Out: what the program prints, piece by piece, and then as one reply; or a ProviderError if the
+program cannot be started or does not end with exit code 0.
 """
 
+import codecs
 import os
 import shlex
-from codecs import getincrementaldecoder
+import subprocess
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import PIPE, Popen, SubprocessError
 from threading import Thread
 from typing import IO
 
@@ -19,61 +20,61 @@ from ai_coding.backends import ProviderError
 from ai_coding.backends.manual import rendered
 from ai_coding.ir import Reply, Request, Settings
 
-_CHUNK = 65536  # bytes, at most, that one piece is made of
+_PIECE_BYTES = 65536
 
 
 def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, None, Reply]:
-    "Give the prompt to the program; what it prints is the reply if it exits with 0."
+    """Give the prompt to the program; what it prints is the reply if it exits with 0.
+
+    Raises ProviderError `command-failed` if it cannot be started or exits with anything else.
+    """
     words = request.model.partition(":")[2]
-    # A reply that the prompt quotes may hold lone surrogates, which UTF-8 has no bytes for.
-    prompt = rendered(request).encode("utf-8", "replace")
+    prompt = rendered(request).encode("utf-8")
     process = _started(words)
     assert process.stdin is not None and process.stdout is not None
-    decoder = getincrementaldecoder("utf-8")("replace")
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     pieces: list[str] = []
     try:
-        # A daemon that nobody joins: a child of the program may hold the pipe and never read it.
-        Thread(target=_write, args=(process.stdin, prompt), daemon=True).start()
-        while True:
-            # Not stdout.read(), which would wait until the whole chunk is there.
-            chunk = os.read(process.stdout.fileno(), _CHUNK)
-            piece = decoder.decode(chunk, final=not chunk)
-            if piece:
-                pieces.append(piece)
-                yield piece
-            if not chunk:
-                break
+        # A daemon, never joined: a grandchild may hold the pipe open for ever and not read it.
+        Thread(target=_feed, args=(process.stdin, prompt), daemon=True).start()
+        with process.stdout as output:
+            data = b"?"
+            while data:
+                # Unlike a buffered read, this returns as soon as anything was printed.
+                data = os.read(output.fileno(), _PIECE_BYTES)
+                if piece := decoder.decode(data, final=not data):
+                    pieces.append(piece)
+                    yield piece
         code = process.wait()
     finally:
-        # Does nothing to a program that has ended; one whose answer nobody awaits must not stay.
+        # Does nothing to a program that has ended; one that nobody listens to must not live on.
         process.kill()
         process.wait()
-        process.stdout.close()
     if code != 0:
         raise ProviderError(
             "command-failed",
             f"{words!r} ended with exit code {code}",
-            "see what it wrote to standard error, or run it by hand with a prompt as its input",
+            "see what the program wrote to standard error, or try it by hand with a short prompt",
         )
     return Reply("".join(pieces), "stop", words)
 
 
-def _started(words: str) -> Popen[bytes]:
+def _started(words: str) -> subprocess.Popen[bytes]:
     try:
-        args = shlex.split(words)
-        if not args:
+        arguments = shlex.split(words)
+        if not arguments:
             raise ValueError("no program is named")
-        return Popen(args, stdin=PIPE, stdout=PIPE)
-    except (OSError, ValueError, SubprocessError) as error:
+        return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise ProviderError(
             "command-failed",
             f"cannot start {words!r}: {error}",
-            "write command: and then a program that is installed, with its arguments, "
-            "quoted as for a shell",
+            "after `command:` write a program that can be run from here, and its arguments,"
+            " quoted as for a shell",
         ) from error
 
 
-def _write(stdin: IO[bytes], prompt: bytes) -> None:
-    # A program need not read its input: when it is gone, writing fails, and closing once more.
-    with suppress(OSError), stdin:
-        stdin.write(prompt)
+def _feed(pipe: IO[bytes], prompt: bytes) -> None:
+    # The program need not read its input to the end; closing flushes, so that may break as well.
+    with suppress(BrokenPipeError), pipe:
+        pipe.write(prompt)

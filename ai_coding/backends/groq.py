@@ -1,6 +1,6 @@
-"""`groq:NAME`: asks Groq through its own SDK.
+"""`groq:NAME`: ask Groq through its own SDK.
 
-In: a request, and the settings, whose env holds GROQ_API_KEY and perhaps GROQ_BASE_URL, a host.
+In: a request to a model, and the settings, of which only the environment's key and address count.
 Out: pieces of text as they come, then the reply; or a ProviderError that says what to do.
 """
 
@@ -15,13 +15,11 @@ from ai_coding.backends import ProviderError
 from ai_coding.backends.chat import complete
 from ai_coding.ir import Reply, Request, Settings
 
-_HOST = "https://api.groq.com"
-
-# The SDK refuses stream_options as a parameter of its own, but sends whatever is in extra_body.
+# The SDK's signature lacks stream_options; without them no token counts come.
 _EXTRA = {"extra_body": {"stream_options": {"include_usage": True}}}
 
-# What the SDK lets through, unwrapped, when a stream breaks or holds what is no JSON.
-_LOST = (httpx.HTTPError, json.JSONDecodeError)
+# The SDK wraps only what fails before the stream begins: what breaks within it leaks as it is.
+_LOST = (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError)
 
 
 def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, None, Reply]:
@@ -29,25 +27,23 @@ def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, N
 
     Raises ProviderError, once the first piece is asked for.
     """
-    key = settings.env.get("GROQ_API_KEY")
-    if not key:
-        raise ProviderError(
-            "no-key", "GROQ_API_KEY is not set", "set it, or choose another model with -m"
-        )
-    with _client(key, settings.env.get("GROQ_BASE_URL") or None) as client:
+    with _client(settings) as client:
         return (yield from complete(groq, client, request, _EXTRA, _LOST))
 
 
-def _client(key: str, address: str | None) -> groq.Groq:
+def _client(settings: Settings) -> groq.Groq:
+    key = settings.env.get("GROQ_API_KEY", "")
+    if not key:
+        # Checked here, since the SDK would fall back to the process's environment.
+        raise ProviderError(
+            "no-key", "GROQ_API_KEY is not set", "set it, or choose another model with -m"
+        )
+    address = settings.env.get("GROQ_BASE_URL", "")
     try:
-        client = groq.Groq(api_key=key, base_url=address)
-    except (httpx.InvalidURL, ValueError) as fault:
+        return groq.Groq(api_key=key, base_url=address or None)
+    except (httpx.InvalidURL, ValueError) as error:
         raise ProviderError(
             "bad-address",
             f"GROQ_BASE_URL is not an address: {address}",
-            f"set it to a host like {_HOST}",
-        ) from fault
-    if address is None:
-        # Without an address the SDK looks into the process's environment, which must not count.
-        client.base_url = httpx.URL(_HOST)
-    return client
+            "give a host like https://api.groq.com",
+        ) from error

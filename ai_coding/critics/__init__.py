@@ -1,10 +1,10 @@
 """Critics: a program becomes a Verdict.
 
-A critic is a module of this package that offers `check(box)`: it looks at the program in the box,
-may run commands beside it, and returns its diagnostics and the names of the tests that passed.
+The program is laid into a new folder, together with the files it is used with, and the critics of
+its requirement file look at it one after the other, until one of them finds an error.
 
-In: a Spec, a Program, the tests to run, the programs of used units and the tier of the sandbox.
-Out: a Verdict: the diagnostics of all critics up to the first that finds an error.
+In: a Spec, a Program, the tests that may be run, the programs of the used units and a sandbox tier.
+Out: a Verdict; for the critics, a Box in which they run commands beside the program.
 """
 
 import importlib
@@ -42,86 +42,79 @@ class Box:
     ) -> tuple[sandbox.Result, Path]:
         """Run command, {entry} and {stem} replaced, and return its result and the folder it ran in.
 
-        That folder is a new copy of `program` with files laid over it; with keep it is `program`
-        itself. timeout in seconds. Where an earlier command left `program` so that it cannot be
-        copied or written to, the command is not started: exit_code is None. Raises OSError where
-        this machine cannot write the files.
+        That folder is a new copy of the program with files laid over it; with keep it is the
+        program's own, so that what is written there stays. timeout in seconds. Raises OSError
+        where the program cannot be copied or files cannot be written.
         """
         entry = self.program.entry
-        names = {"entry": entry, "stem": entry.removesuffix(f".{self.spec.language.extension}")}
-        words = [re.sub(r"\{(entry|stem)\}", lambda m: names[m[1]], word) for word in command]
-        home = self.folder / "program"
-        folder = home if keep else Path(tempfile.mkdtemp(dir=self.folder))
-        try:
-            if not keep:
-                shutil.copytree(home, folder, symlinks=True, dirs_exist_ok=True)
-            lay(folder, files or {})
-        except (shutil.Error, PermissionError, RecursionError):
-            # The error's own text names a random folder, and what a critic says must not depend
-            # on place or time.
-            reason = b"the program's folder holds something unreadable, special or too deep\n"
-            return sandbox.Result(None, b"", reason), folder
+        values = {
+            "{entry}": entry,
+            "{stem}": entry.removesuffix("." + self.spec.language.extension),
+        }
+        words = [re.sub(r"\{(?:entry|stem)\}", lambda m: values[m[0]], word) for word in command]
+        folder = self.folder / "program"
+        if not keep:
+            copy = Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
+            shutil.copytree(folder, copy, symlinks=True, dirs_exist_ok=True)
+            folder = copy
+        lay(folder, files or {})
         result = sandbox.run(words, folder, self.tier, stdin.encode("utf-8"), env, timeout)
         return result, folder
 
 
 def lay(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files, text as UTF-8, over what is there."""
+    """Write files, text as UTF-8, over what is there.
+
+    Folders are made as needed. Raises OSError where one of them or a file cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         *parents, name = PurePosixPath(path).parts
-        target = _real_folder(folder, parents) / name
-        # What is there is removed, not opened: a program may have left a link that leads out of
-        # the folder, or a pipe that nobody reads.
-        if target.is_dir() and not target.is_symlink():
-            sandbox.remove(target)
+        place = folder
+        for part in parents:
+            place /= part
+            if not _is_real_folder(place):
+                place.unlink(missing_ok=True)
+                place.mkdir()
+        place /= name
+        # What is there may come from a hostile command: writing into a link would leave the folder,
+        # writing into a pipe would never end. So it is replaced, not opened.
+        if _is_real_folder(place):
+            sandbox.remove(place)
         else:
-            target.unlink(missing_ok=True)
-        target.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-
-
-def _real_folder(folder: Path, parts: Sequence[str]) -> Path:
-    """The folder at parts below folder; links and files on the way give place to new folders."""
-    for part in parts:
-        folder /= part
-        if folder.is_symlink() or not folder.is_dir():
-            folder.unlink(missing_ok=True)
-            folder.mkdir()
-    return folder
+            place.unlink(missing_ok=True)
+        place.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def judge(
-    spec: Spec,
-    program: Program,
-    tests: Sequence[Test],
-    beside: Mapping[str, str],
-    tier: str,
+    spec: Spec, program: Program, tests: Sequence[Test], beside: Mapping[str, str], tier: str
 ) -> Verdict:
-    """Run spec.critics in order, up to and with the first that finds an error.
+    """Run the critics of spec in order, up to the first that finds an error.
 
-    The verdict's reached is the number of that critic, from 1, or else one more than there are.
-    Raises ModuleNotFoundError for a critic that does not exist, and OSError where this machine
-    cannot write the program's files.
+    reached is the number of that critic, counted from 1, or one more than there are critics.
+    Raises ModuleNotFoundError for a critic that does not exist and OSError where the program
+    cannot be laid out; its folder is removed in any case.
     """
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     passed: list[str] = []
-    reached = 1
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(prefix="ai-coding-"))
     try:
-        home = folder / "program"
-        lay(home, spec.data)
-        lay(home, beside)
-        lay(home, program.files)
+        for files in (spec.data, beside, program.files):
+            lay(folder / "program", files)
         box = Box(spec, program, tests, beside, tier, folder)
-        for name in spec.critics:
-            # Imported at its turn: every critic imports this module.
-            critic = importlib.import_module(f"{__name__}.{name}")
-            diagnostics, names = critic.check(box)
-            found += diagnostics
+        for reached, name in enumerate(spec.critics, 1):
+            # Critics import this module, so they can only be imported when they are needed.
+            found, names = importlib.import_module(f"ai_coding.critics.{name}").check(box)
+            diagnostics += found
             passed += names
-            if errors(diagnostics):
+            if errors(found):
                 break
-            reached += 1
+        else:
+            reached = len(spec.critics) + 1
     finally:
         sandbox.remove(folder)
-    return Verdict(tuple(found), reached, tuple(passed), tier)
+    return Verdict(tuple(diagnostics), reached, tuple(passed), tier)
+
+
+def _is_real_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

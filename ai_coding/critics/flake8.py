@@ -1,8 +1,7 @@
-"""The flake8 critic: runs flake8 on a Python program and turns what it prints into diagnostics.
+"""The flake8 critic: what breaks a Python program is an error, the rest of what flake8 says a warning.
 
-In: a Box, that is a program laid out in a folder, with its specification.
-Out: a diagnostic for each finding, an error for what breaks programs and a warning for the rest; and
-a last warning if flake8 itself could not do its work. Never a name of what passed.
+In: a box with a program, of which the entry alone is checked, and only if its language is Python.
+Out: a diagnostic for each finding, in flake8's order, and at last a warning if flake8 could not run.
 """
 
 import re
@@ -10,34 +9,10 @@ import re
 from ai_coding.critics import Box
 from ai_coding.diagnostic import Diagnostic, Span
 
-_COMMAND = (
-    "python3",
-    "-P",  # else a program called queue.py would be what flake8 imports
-    "-m",
-    "flake8",
-    "--isolated",
-    "--disable-noqa",
-    "-j1",
-    "--max-line-length=120",
-    "--extend-ignore=E203",  # extend: flake8's own defaults stay ignored
-)
-_TIMEOUT = 30.0  # seconds
-_SHOWN = 1000  # characters of standard error
+_SECONDS = 30.0
 _BREAKING = ("E9", "F63", "F7", "F82")
-_FINDING = re.compile(r".+?:([0-9]+):([0-9]+): ([A-Z]+[0-9]*) (.*)")
-# Not str.splitlines: it also splits at form feeds and the like, where flake8 sees no new line.
-_NEWLINE = re.compile(r"\r\n?|\n")
-
-
-def _findings(output: str, entry: str, text: str) -> list[Diagnostic]:
-    lines = ["", *_NEWLINE.split(text)]  # flake8 counts from 1, and says 0 of a file as a whole
-    found = []
-    for match in filter(None, map(_FINDING.fullmatch, output.split("\n"))):
-        line, column = int(match[1]), int(match[2])
-        severity = "error" if match[3].startswith(_BREAKING) else "warning"
-        span = Span(entry, line, column, 1, lines[line] if line < len(lines) else "")
-        found.append(Diagnostic(severity, f"flake8-{match[3]}", match[4], span))
-    return found
+_FINDING = r"^.+?:(\d+):(\d+): ([A-Z]+\d+) (.+)$"
+_STDERR_CHARACTERS = 1000
 
 
 def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
@@ -45,10 +20,32 @@ def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
     if box.spec.language.name != "python":
         return [], []
     entry = box.program.entry
-    result, _ = box.run((*_COMMAND, entry), timeout=_TIMEOUT)
+    result, _ = box.run(_command(entry), timeout=_SECONDS)
     found = _findings(result.stdout.decode("utf-8", "replace"), entry, box.program.files[entry])
-    if not (result.exit_code == 0 or result.exit_code == 1 and found):
-        words = result.stderr.decode("utf-8", "replace")[-_SHOWN:]
-        message = f"flake8 could not run\n{words}"
-        found.append(Diagnostic("warning", "flake8-failed", message, Span(entry)))
-    return found, []
+    if result.exit_code == 0 or (result.exit_code == 1 and found):
+        return found, []
+    words = result.stderr.decode("utf-8", "replace")[-_STDERR_CHARACTERS:]
+    message = f"flake8 could not run\n{words}"
+    return [*found, Diagnostic("warning", "flake8-failed", message, Span(entry))], []
+
+
+def _command(entry: str) -> list[str]:
+    # Without -P a program called queue.py would be what flake8 imports.
+    python = ["python3", "-P", "-m", "flake8"]
+    # Neither the program's comments nor a configuration file may silence a finding.
+    options = ["--isolated", "--disable-noqa", "-j1", "--max-line-length=120"]
+    return [*python, *options, "--extend-ignore=E203", entry]
+
+
+def _findings(output: str, entry: str, text: str) -> list[Diagnostic]:
+    # Not splitlines: for Python, and so for flake8, a form feed or U+2028 ends no line.
+    lines = re.split(r"\r\n|\r|\n", text)
+    found = []
+    for match in re.finditer(_FINDING, output, re.MULTILINE):
+        line, column, code, words = int(match[1]), int(match[2]), match[3], match[4]
+        severity = "error" if code.startswith(_BREAKING) else "warning"
+        # flake8 gives line 0 to what concerns the file, and may point behind the last line.
+        source = lines[line - 1] if 1 <= line <= len(lines) else ""
+        span = Span(entry, line, column, 1, source)
+        found.append(Diagnostic(severity, f"flake8-{code}", words, span))
+    return found

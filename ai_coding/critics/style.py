@@ -1,9 +1,8 @@
-"""The critic `style`: flake8, strictly, for projects that ask for programs without any finding.
+"""Flake8, strictly: the findings of the critic `flake8`, with every warning raised to an error.
 
-It runs the critic `flake8` on the same box and makes every warning an error; notes stay notes.
-
-In: a box, which is a program laid out in a folder, with its spec and tests.
-Out: the diagnostics of flake8, in its order, errors for warnings; and what it passed, never a name.
+In: a box, that is a program laid out in its folder.
+Out: what `flake8` says of the same box, in the same order, where each warning has become an error;
+notes stay notes, and the names are passed on as they are.
 """
 
 from dataclasses import replace
@@ -13,7 +12,6 @@ from ai_coding.diagnostic import Diagnostic
 
 
 def check(box: Box) -> tuple[list[Diagnostic], list[str]]:
-    "All that flake8 finds; an error where it warned."
+    """All that flake8 finds; an error where it warned."""
     found, passed = flake8.check(box)
-    strict = [replace(d, severity="error") if d.severity == "warning" else d for d in found]
-    return strict, passed
+    return [replace(d, severity="error") if d.severity == "warning" else d for d in found], passed

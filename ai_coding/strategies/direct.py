@@ -1,15 +1,16 @@
 """The direct strategy: ask for the whole program, then for repairs until the critics find nothing.
 
-In: a Spec, the program to start from if there is one, and what changed in the requirements since;
-then, for each thing that it yields, the text of a reply or the diagnostics of the critics.
-Out: Ask and Judge, one at a time, and at last a program in which the critics find no errors.
+In: a Spec, perhaps a program to start from and what changed in the requirements since, and the
+answers to what it yields: a reply's text for each Ask, Diagnostics for each Judge.
+Out: a program without errors. How often it may ask is for the driver to say.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
-from ai_coding import interface, prompt, reply
-from ai_coding.diagnostic import Diagnostic, errors
+from ai_coding import prompt, reply
+from ai_coding.diagnostic import errors
+from ai_coding.interface import lost
 from ai_coding.ir import Ask, Judge, Program, Spec
 
 
@@ -23,31 +24,28 @@ def direct(
             base = Program({spec.entry: base.files[base.entry]}, spec.entry)
         else:
             base, changes = None, ""
+
     if base is None or changes:
         ask = Ask(prompt.generate(spec, base, changes))
     else:
         problems = errors((yield Judge(base)))
         if not problems:
             return base
-        ask = _repair(spec, base, problems, changes)
-    program: Program | None = base
+        ask = Ask(prompt.repair(spec, base, problems), tuple(problems))
+
+    latest = base
     while True:
         text: str = yield ask
-        new, notes = reply.read_one(text, spec.entry, spec.language, program)
-        if new is None:
-            problems = errors(notes)
-        else:
-            program = new
-            # Compared with base and not with the reply before: what one reply lost stays lost.
-            lost = interface.lost(base, new, changes) if base is not None and changes else []
-            problems = lost or errors((yield Judge(new)))
+        program, found = reply.read_one(text, spec.entry, spec.language, latest)
+        problems = errors(found)
+        if program is not None:
+            latest = program
+            if base is not None and changes:
+                problems += lost(base, program, changes)
             if not problems:
-                return new
-        # Once a program was read, its own errors are what is left to mend.
-        ask = _repair(spec, program, problems, changes if program is base else "")
-
-
-def _repair(
-    spec: Spec, program: Program | None, problems: Sequence[Diagnostic], changes: str
-) -> Ask:
-    return Ask(prompt.repair(spec, program, problems, changes), tuple(problems))
+                problems = errors((yield Judge(program)))
+            if not problems:
+                return program
+        # Once a program came, it is what has to be mended: the change was told and answered.
+        untold = changes if latest is base else ""
+        ask = Ask(prompt.repair(spec, latest, problems, untold), tuple(problems))
