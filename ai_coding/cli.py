@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ai_coding import __version__, arguments, journal, settings
+from ai_coding import __version__, arguments, group, journal, settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,11 +95,16 @@ def _answer_fresh(options: Namespace) -> list[Path]:
         return specs
     folder = settings.journal(os.environ)
     out = settings.out(vars(options), None)
+    programs: list[str] = []
     others: list[Path] = []
     for spec in specs:
         program = journal.fresh(folder, spec, out, __version__)
-        if not program:
+        if program:
+            programs.append(program)
+        else:
             others.append(spec)
-        elif not options.quiet:
+    together = group.fresh(folder, others, out, __version__) if others else []
+    if not options.quiet:
+        for program in [*programs, *together]:
             print(f"{program}: up to date")
-    return others
+    return [] if together else others

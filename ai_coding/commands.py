@@ -44,7 +44,16 @@ def build(options: Namespace, env: Mapping[str, str]) -> int:
     units = [(spec, settings.decide(vars(options), env, spec)) for spec in specs]
     reader, outcomes = follow(options, schedule.build(units, options.jobs))
     names = [spec.path.name for spec in specs]
-    return max(code, conclude(reader, zip(names, outcomes, strict=True)))
+    code = max(code, conclude(reader, zip(names, outcomes, strict=True)))
+    # The journal knows a unit by its own path already; all else that was asked for it does not.
+    single = len(options.specs) == len(specs) == 1
+    if code == 0 and not (single and options.specs[0].resolve() == specs[0].path.resolve()):
+        from ai_coding import __version__, group
+
+        out = settings.out(vars(options), None)
+        ended = [(spec.path, decided.out) for spec, decided in units]
+        group.remember(settings.journal(env), options.specs, out, __version__, ended)
+    return code
 
 
 def check(options: Namespace, env: Mapping[str, str]) -> int:

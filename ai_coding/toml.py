@@ -109,7 +109,8 @@ class _Parser(Parser):
                 self.lengths[at] += 1
             if self.lengths[at]:
                 at = (*at, self.lengths[at] - 1)
-        self.offsets.setdefault(at, start)
+        # A table's own header counts for more than the `[a.b]` that may have made `a` before it.
+        self.offsets[at] = start
         self.table = at
 
     def _note_value(self, item: Any, at: KeyPath) -> None:
