@@ -2,8 +2,8 @@
 
 In: folders that each hold a package ai_coding; -n inputs for each function.
 Out: for each pure function the number of inputs on which not all answer alike, how many different answers there were
-at all (few: the inputs show little), and the shortest input on which they differ, with the answers. Where they disagree the
-requirement file is silent: decide, say it there, and test it.
+at all (few: the inputs show little), and the shortest input on which they differ, with the answers. Where they
+disagree the requirement file is silent: decide, say it there, and test it.
 """
 
 import argparse
