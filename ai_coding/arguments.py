@@ -140,7 +140,9 @@ def _add_build_options(command: argparse.ArgumentParser) -> None:
 def _add_self_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--check", action="store_true", help="only check, rebuild nothing")
     command.add_argument(
-        "--dry-run", action="store_true", help="say what would be done without doing it"
+        "--dry-run",
+        action="store_true",
+        help="do all but archive the new package and put it in place",
     )
     command.add_argument("--notes", default="", metavar="TEXT", help="what changes and why")
     # A repeated option adds its names: none that was given may get lost.

@@ -74,7 +74,11 @@ def rebuild(
         if problems:
             return Outcome("failed", tuple(problems))
         if plan.dry:
-            return Outcome("current")
+            summary = (
+                "dry run: all tests passed, the new modules are in .self/stage, "
+                "nothing was put in place"
+            )
+            return Outcome("built", summary=summary)
 
         number = archive.write(root, root / generation.WORK / "one", units, plan.notes)
         archive.promote(root)

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from ai_coding import journal, lock, prices, sandbox
+from ai_coding import journal, lock, prices, sandbox, tools
 from ai_coding.backends import ProviderError, answer, manual
 from ai_coding.critics import judge
 from ai_coding.diagnostic import Diagnostic, Span, count, error, errors
@@ -46,6 +46,8 @@ def drive(site: Site, beside: Mapping[str, str] | None) -> Generator[
         advice = "install bubblewrap, or run programs unconfined with --unsafe-sandbox"
         return Outcome("invalid", (error("no-sandbox", message, None, advice),))
     tier = sandbox.BUBBLEWRAP if confined else sandbox.UNSAFE
+    if lacking := tools.missing(spec, tier):
+        return Outcome("invalid", tuple(lacking))
     limit = site.settings.attempts or spec.attempts
     replies: list[Reply] = []
     course = _Course()

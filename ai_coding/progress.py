@@ -26,6 +26,7 @@ _ENDED_WELL: Mapping[str, str] = {
     "current": "up to date",
 }
 _ALWAYS_SHOWN = frozenset({"kept-copy", "flake8-failed", "syntax-unchecked"})
+_TAKES_MINUTES = frozenset({"testing", "stage2"})
 _SPINNER_WIDTH = 2  # cells: the spinner and the space behind it
 
 
@@ -80,7 +81,7 @@ class Text:
         self._status: Status | None = None
 
     def event(self, event: Event) -> None:
-        """One step: on a terminal in the line of progress, elsewhere as a line if verbose."""
+        """One step: on a terminal in the line of progress, elsewhere a line if verbose or long."""
         if event.kind == "asked":
             self._characters[event.spec] = 0
         elif event.kind == "token":
@@ -93,7 +94,7 @@ class Text:
         # terminal, so it is only asked before.
         if self._status is not None or sys.stderr.isatty():
             self._overwrite(line)
-        elif self._verbose and event.kind != "token":
+        elif event.kind in _TAKES_MINUTES or (self._verbose and event.kind != "token"):
             print(line, file=sys.stderr)
 
     def outcome(self, spec: str, outcome: Outcome) -> None:
@@ -103,6 +104,9 @@ class Text:
         everything = self._verbose or words is None
         shown = [d for d in outcome.diagnostics if everything or d.code in _ALWAYS_SHOWN]
         show(shown)
+        if words is None and outcome.status != "waiting":
+            # Among many units a diagnostic alone does not say whose it is.
+            print(f"{spec}: not built", file=sys.stderr)
         for wait in outcome.waiting:
             print(f"{spec}: waiting for a reply")
             print(f"  prompt  {wait.prompt}")
@@ -159,7 +163,7 @@ def _words(event: Event, characters: int) -> str:
             passed, tests, errors = data["passed"], data["tests"], data["errors"]
             return f"{passed} of {tests} tests passed, {errors} errors"
         case "testing":
-            return "running the whole test-suite against stage 1"
+            return "running the whole test-suite against stage 1, which takes minutes"
         case "stage2":
             return "stage 1 builds everything again from the recorded answers"
         case _:

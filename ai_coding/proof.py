@@ -135,22 +135,26 @@ def _fault(root: Path, diagnostic: Diagnostic) -> Diagnostic:
 
 def _replayed(root: Path, numbers: Sequence[int], specs: Sequence[Spec]) -> list[Diagnostic]:
     """What is wrong with the units: those without a transcript, then by generation, in order."""
-    units: dict[int, list[Spec]] = {number: [] for number in numbers}
+    here: dict[int, list[Spec]] = {number: [] for number in numbers}
+    elsewhere: dict[int, list[Spec]] = {number: [] for number in numbers}
     problems = []
     for spec in specs:
         # Unlike Path.is_file, os.path.isfile never raises.
         having = [n for n in numbers if os.path.isfile(root / generation.transcript(n, spec))]
         if having:
-            units[having[-1]].append(spec)
+            number = having[-1]
+            # The archived program would object to the request of a unit with other tests.
+            ours = number == numbers[-1] or replay.retested(root, number, spec)
+            (here if ours else elsewhere)[number].append(spec)
         else:
             path = SELF.with_name(spec.path.name).as_posix()
             message = f"no archived generation has a transcript of `{path}`"
             problems.append(generation.problem("no-transcript", path, message))
-    for number, members in units.items():
-        if members and number == numbers[-1]:
-            problems += replay.here(root, number, members)
-        elif members:
-            problems += replay.elsewhere(root, number, members)
+    for number in numbers:
+        if here[number]:
+            problems += replay.here(root, number, here[number])
+        if elsewhere[number]:
+            problems += replay.elsewhere(root, number, elsewhere[number])
     return problems
 
 

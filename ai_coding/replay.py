@@ -4,6 +4,7 @@ of now.
 In: the root, the number of an archived generation and the Specs of units; or, from another
 generation that asks, the same as words of a command line.
 Out: for each unit at most one Diagnostic, the first difference; as JSON for another generation.
+Also whether nothing but the tests of a unit has changed since that generation.
 Nothing is written, and neither a model nor a critic is asked.
 """
 
@@ -12,7 +13,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,18 @@ def here(root: Path, number: int, specs: Sequence[Spec]) -> list[Diagnostic]:
     """What is wrong with these units, replayed by this program from their transcripts in
     generation number.
     """
-    found = (_replay(root, generation.transcript(number, spec), spec) for spec in specs)
+    found = (_replay(root, number, spec) for spec in specs)
     return [problem for problem in found if problem is not None]
+
+
+def retested(root: Path, number: int, spec: Spec) -> bool:
+    """Have only the tests of the unit changed since generation number? Never raises for what the
+    archive holds.
+    """
+    accepted = lock.read(root / _lock_path(number, spec))
+    if not isinstance(accepted, lock.Lock) or dict(accepted.asked) != lock.asked(spec):
+        return False
+    return _tests(accepted.judged) != _tests(lock.judged(spec, {}))
 
 
 def elsewhere(root: Path, number: int, specs: Sequence[Spec]) -> list[Diagnostic]:
@@ -86,8 +97,19 @@ def answer(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _replay(root: Path, at: str, spec: Spec) -> Diagnostic | None:
-    """The first problem of one unit. at: its transcript, relative to root."""
+def _lock_path(number: int, spec: Spec) -> str:
+    """The lock of the unit in that generation, relative to the root."""
+    folder = generation.SELF.parent.as_posix()
+    return f"{generation.home(number)}/{folder}/{lock.path_for(spec.path).name}"
+
+
+def _tests(judged: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in judged.items() if key.startswith("test ")}
+
+
+def _replay(root: Path, number: int, spec: Spec) -> Diagnostic | None:
+    """The first problem of one unit."""
+    at = generation.transcript(number, spec)
     data = generation.content(root / at)
     if data is None:
         return generation.damaged(at, "it cannot be read")
@@ -97,7 +119,7 @@ def _replay(root: Path, at: str, spec: Spec) -> Diagnostic | None:
     strategy = _strategy(root, at, spec, recorded.base)
     if isinstance(strategy, Diagnostic):
         return strategy
-    return _walk(root, at, spec, recorded, strategy)
+    return _walk(root, at, spec, recorded, strategy, retested(root, number, spec))
 
 
 def _strategy(
@@ -110,7 +132,7 @@ def _strategy(
     # Not Path.is_dir: that raises where the number makes a name that is too long.
     if not os.path.isdir(root / home):
         return generation.damaged(at, f"its build started from {home}, which is not there")
-    path = f"{home}/{generation.SELF.parent.as_posix()}/{lock.path_for(spec.path).name}"
+    path = _lock_path(base, spec)
     accepted = lock.read(root / path)
     if accepted is None:
         return generation.damaged(path, f"it is not there, but {at} starts from it")
@@ -132,8 +154,9 @@ def _walk(
     spec: Spec,
     recorded: transcript.Transcript,
     strategy: Generator[Ask | Judge, Any, Program],
+    loose: bool,
 ) -> Diagnostic | None:
-    """The first difference between what the strategy does and what was recorded."""
+    """The first difference from what was recorded. loose: the requests may be other ones."""
     reply: object = None
     count, total = 0, len(recorded.steps)
     while True:
@@ -148,7 +171,7 @@ def _walk(
             reply = _verdict(at, count, need, step)
         else:
             request = Request(recorded.model, recorded.take, spec.parameters, need.messages)
-            reply = _text_of_reply(at, count, spec, request, step)
+            reply = _text_of_reply(at, count, spec, request, step, loose)
         if isinstance(reply, Diagnostic):
             return reply
     if count < total:
@@ -175,10 +198,13 @@ def _verdict(
 
 
 def _text_of_reply(
-    at: str, count: int, spec: Spec, request: Request, step: transcript.Step | None
+    at: str, count: int, spec: Spec, request: Request, step: transcript.Step | None, loose: bool
 ) -> str | Diagnostic:
     """What the model said then. count: of the step, from 1."""
-    if not isinstance(step, transcript.Question) or step.request != _digest(request):
+    # A request that showed other tests cannot be made again: loose compares no digests.
+    if not isinstance(step, transcript.Question) or (
+        not loose and step.request != _digest(request)
+    ):
         path = f"{generation.SELF.parent.as_posix()}/{spec.path.name}"
         why = f"the request that is made from it is not the one in step {count} of {at}"
         return generation.problem("other-request", path, why)

@@ -130,7 +130,8 @@ def accepted(spec_path: Path, out: Path) -> Lock | Diagnostic | None:
 def neighbours(site: Site) -> Neighbours:
     """The programs that this one needs, path -> text, once their builds have ended.
 
-    An Outcome, waiting or invalid, if one of them is not to be had. Raises nothing.
+    An Outcome if one of them is not to be had: waiting, else the status of the first need that
+    failed, else invalid. Raises nothing.
     """
     needs = site.spec.needs
     if not needs:
@@ -140,18 +141,19 @@ def neighbours(site: Site) -> Neighbours:
     status = {need: sent.get(str(need), "built") for need in needs}
     if "waiting" in status.values():
         return Outcome("waiting")
+    failed = [how for how in status.values() if how not in ("built", "locked", "current")]
     files: dict[str, str] = {}
     faults: list[Diagnostic] = []
     for need in needs:
         # The old lock of a failed unit does not count: what it says may be about to change.
-        ended_well = status[need] in ("built", "locked", "current")
-        found = accepted(need, site.settings.out) if ended_well else None
+        found = None if status[need] in failed else accepted(need, site.settings.out)
         if isinstance(found, Lock):
             files.update(found.program.files)
         else:
             faults.append(found or not_built(need))
     if faults:
-        return Outcome("invalid", tuple(faults))
+        # The status of the first that failed, so that the exit code tells the cause.
+        return Outcome(failed[0] if failed else "invalid", tuple(faults))
     return files
 
 

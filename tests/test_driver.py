@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ai_coding import ir, journal, languages, lock, prices, sandbox, site
+from ai_coding import ir, journal, languages, lock, prices, sandbox, site, tools
 from ai_coding.backends import manual
 from ai_coding.critics import judge
 from ai_coding.diagnostic import error
@@ -227,6 +227,13 @@ def test_without_a_sandbox_nothing_is_asked(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(sandbox, "available", lambda: False)
     world.plan = replace(world.plan, unsafe=False)
     assert world.refused({}).diagnostics[0].code == "no-sandbox" and world.events == []
+
+
+def test_what_the_machine_lacks_is_told_before_anything_is_asked(world: World) -> None:
+    """Else the program would be blamed for it, and the verdict recorded for good."""
+    world.spec, model = replace(world.spec, tests=(ir.Test("t", command="no-such-tool x"),)), world.model([])
+    assert world.refused({}) == Outcome("invalid", tuple(tools.missing(world.spec, TIER))) and world.events == []
+    assert model.calls == [] and [d.code for d in tools.missing(world.spec, TIER)] == ["no-tool"]
 
 
 def test_what_it_cost(world: World) -> None:

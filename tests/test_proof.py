@@ -147,6 +147,20 @@ def test_an_older_generation_replays_its_units_itself(root: Path) -> None:
     ]
 
 
+def test_a_unit_whose_tests_changed_since_is_replayed_by_this_program(root: Path) -> None:
+    """The program of then would render its request with the tests of now, and object."""
+    program = root / "history/iter0/ai_coding/proof.py"
+    program.with_name("__init__.py").write_text("")
+    row = {"code": "other-request", "path": "self/extra.toml", "message": "no", "help": "do"}
+    program.write_text(f"import json\nprint(json.dumps([{row!r}]))\n")
+    archive(root, 1, [], name="none")
+    assert "other-request self/extra.toml" in problems(root)
+    (root / "self/extra.toml").write_text(UNIT + '[[tests]]\nname = "a"\n')
+    assert not [problem for problem in problems(root) if problem.startswith("other")]
+    (root / "ai_coding/extra.py").write_text("changed")
+    assert "other-bytes ai_coding/extra.py" in problems(root)
+
+
 def test_run_as_a_program_it_answers_another_generation(root: Path, tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(Path(proof.__file__).parent.parent)}
     command = [sys.executable, "-P", "-m", "ai_coding.proof"]

@@ -158,7 +158,7 @@ def test_a_failing_suite_leaves_everything_as_it_was(tree: Path, rebuild: Rebuil
 
 def test_a_dry_run_changes_nothing(tree: Path, rebuild: Rebuild) -> None:
     ended = rebuild(WRONG, EDIT, dry=True)
-    assert isinstance(ended, Outcome) and ended.status == "current"
+    assert isinstance(ended, Outcome) and ended.status == "built" and ended.summary.startswith("dry run")
     assert not (tree / "history").exists() and not (tree / "self/extra.lock").exists()
 
 

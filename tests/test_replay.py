@@ -183,6 +183,36 @@ def test_a_damaged_base(root: Path) -> None:
     assert found(root) == [f"damaged-archive {HERE}"]
 
 
+TESTED = UNIT + '[[tests]]\nname = "a"\nargs = ["1"]\n'
+
+
+def test_tests_that_changed_since_it_was_asked(root: Path) -> None:
+    """The request showed the old tests and cannot be made again; replies, programs and bytes still have to fit."""
+    (root / "self/extra.toml").write_text(TESTED)
+    rows = steps(load(root))
+    store(root, rows)
+    program = Program({"ai_coding/extra.py": CODE}, "ai_coding/extra.py")
+    accepted = Lock(lock.asked(load(root)), lock.judged(load(root), {"u.py": "x"}), program)
+    archived = root / "history/iter3/self/extra.lock"
+    archived.parent.mkdir()
+    archived.write_text(lock.write(accepted, committed=True))
+    assert not replay.retested(root, 3, load(root)) and found(root) == [], "other used programs change no request"
+    (root / "self/extra.toml").write_text(TESTED.replace("1", "2"))
+    assert replay.retested(root, 3, load(root)) and found(root) == []
+    store(root, [{**rows[0], "reply": asdict(Reply(REPLIES[0].replace("other", "another")))}, *rows[1:]])
+    assert found(root) == [f"other-program {HERE}"]
+    store(root, rows[:2])
+    assert found(root) == ["other-request self/extra.toml"], "a step is missing"
+    store(root, rows)
+    for text in (TESTED.replace("1", "2").replace("is extra", "is more"), UNIT.replace("is extra", "is more")):
+        (root / "self/extra.toml").write_text(text)
+        assert not replay.retested(root, 3, load(root)) and found(root) == ["other-request self/extra.toml"]
+    (root / "self/extra.toml").write_text(TESTED.replace("1", "2"))
+    for data in (b"x", None):
+        archived.unlink() if data is None else archived.write_bytes(data)
+        assert not replay.retested(root, 3, load(root)) and found(root) == ["other-request self/extra.toml"]
+
+
 SCRIPT = """\
 import json, os, sys
 told = {"argv": sys.argv[1:], "path": os.environ["PYTHONPATH"], "safe": sys.flags.safe_path}

@@ -99,9 +99,9 @@ def test_what_is_not_built_along_has_to_be_there(model: Model) -> None:
     assert model.ends(user, top) == "built built"
 
 
-@pytest.mark.parametrize(("name", "text", "status"), [("manual", "", "waiting"), ("openai:x", "print(2)", "invalid")])
+@pytest.mark.parametrize(("name", "text", "status"), [("manual", "", "waiting"), ("openai:x", "print(2)", "failed")])
 def test_how_a_needed_unit_ended_is_told(model: Model, name: str, text: str, status: str) -> None:
-    """One that waits lets its users wait, one that failed makes them invalid, though its old lock is there."""
+    """One that waits lets its users wait, one that failed lets them fail, though its old lock is there."""
     spec, plan = model.unit("a")
     assert model.ends((spec, plan)) == "built"
     spec, model.texts = replace(spec, requirements={"": "New."}), {"a": text}

@@ -126,8 +126,10 @@ def test_needed_programs_are_read_when_their_builds_have_ended(spec: Spec) -> No
     assert site.not_built(a.path) == missing[0] and end(user, None) == Outcome("invalid", missing)
     assert end(user, {str(b.path): "waiting"}) == end(user, {str(a.path): "waiting"}) == Outcome("waiting")
     accept(a, program=Program({"a.py": "a = 1\n"}, "a.py"))
-    assert end(user, {str(a.path): "failed"}) == Outcome("invalid", missing), "its lock is of before"
-    assert end(user, {str(a.path): "locked", str(b.path): "provider"}) == Outcome("invalid", missing[1:])
+    assert end(user, {str(a.path): "failed"}) == Outcome("failed", missing), "its lock is of before"
+    assert end(user, {str(a.path): "locked", str(b.path): "provider"}) == Outcome("provider", missing[1:])
+    both = {str(b.path): "provider", str(a.path): "failed"}
+    assert end(user, both) == Outcome("failed", missing), "the first in the order of needs"
     accept(b, program=Program({"b.py": "b = 1\n"}, "b.py"))
     assert end(user, {str(a.path): "current"}) == end(user, None) == {"a.py": "a = 1\n", "b.py": "b = 1\n"}
 
