@@ -38,7 +38,16 @@ if __name__ == "__main__":
             "ai_coding.strategies",
         ],
         package_data={
-            "ai_coding": ["languages.toml", "prompts/*.j2", "iteration.txt", "py.typed"],
+            "ai_coding": [
+                "languages.toml",
+                "keys.toml",
+                "providers.toml",
+                "explanations.md",
+                "starter.j2",
+                "prompts/*.j2",
+                "iteration.txt",
+                "py.typed",
+            ],
         },
         entry_points={"console_scripts": ["ai_coding=ai_coding.cli:main"]},
         install_requires=[
@@ -53,13 +62,15 @@ if __name__ == "__main__":
             "genai-prices>=0.2",
         ],
         extras_require={
+            "local": ["xllamacpp>=2026.10"],
             "test": [
                 "pytest>=8",
                 "hypothesis>=6",
                 "mypy>=1.10",
-                "xllamacpp",
+                "xllamacpp>=2026.10",
                 "gguf",
                 "numpy",
+                "fastjsonschema>=2.16",
             ],
         },
     )

@@ -13,10 +13,13 @@ from ai_coding import __version__
 
 COMMANDS: dict[str, str] = {
     "build": "Build programs from requirement files",
+    "init": "Write a requirement file to start from",
     "check": "Check requirement files without building anything",
     "show": "Show what a build would ask the model",
     "status": "Tell which programs are up to date with their lock",
+    "explain": "Explain the code of a diagnostic",
     "pending": "List the requests that wait for a reply",
+    "schema": "Print the schema of requirement files",
     "self": "Rebuild ai_coding from its own requirement files",
 }
 
@@ -58,6 +61,12 @@ def parser() -> argparse.ArgumentParser:
             _add_run_options(command)
         if name == "build":
             _add_build_options(command)
+        if name == "init":
+            _add_init_options(command)
+        if name == "explain":
+            command.add_argument(
+                "code", nargs="?", default="", metavar="CODE", help="code of a diagnostic"
+            )
         if name == "self":
             _add_self_options(command)
     return top
@@ -71,11 +80,11 @@ def _iteration() -> str:
 def _add_common_options(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument(
         "--format",
-        choices=("text", "json"),
+        choices=("text", "json", "sarif") if name == "check" else ("text", "json"),
         default="text",
         help="form of the output (default: %(default)s)",
     )
-    if name == "pending":
+    if name in ("init", "explain", "pending", "schema"):
         return
     command.add_argument(
         "-m",
@@ -134,6 +143,17 @@ def _add_build_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--force", action="store_true", help="overwrite files even if they were changed by hand"
+    )
+
+
+def _add_init_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("spec", type=Path, metavar="SPEC", help="requirement file to write")
+    command.add_argument(
+        "-l",
+        "--language",
+        default="python",
+        metavar="NAME",
+        help="language of the program it asks for (default: %(default)s)",
     )
 
 

@@ -2,7 +2,7 @@
 
 In: the words of a command line, and the environment, which only this module reads.
 Out: the exit code; on standard output a line for each program that is up to date; on standard
-error a line if interrupted.
+error a line if interrupted, and for a person, at the very end, how to learn more about errors.
 """
 
 import io
@@ -75,17 +75,36 @@ def _run(words: list[str]) -> int:
         if not options.specs:
             return 0
     # Not at the top: loading the commands takes most of the time of what is answered without them.
-    from ai_coding import commands
+    from ai_coding import commands, explain, starter
 
     table: dict[str, commands.Command] = {
         "build": commands.build,
+        "init": starter.init,
         "check": commands.check,
         "show": commands.show,
         "status": commands.status,
+        "explain": explain.explain,
         "pending": commands.pending,
+        "schema": starter.schema,
         "self": commands.self,
     }
-    return table[options.command](options, os.environ)
+    code = table[options.command](options, os.environ)
+    if code in (1, 2, 3) and options.command != "explain":
+        _point_to_explain(options)
+    return code
+
+
+def _point_to_explain(options: Namespace) -> None:
+    """Say how to learn more about an error, if it is a person who reads standard error."""
+    # Not every command has --quiet.
+    if options.format != "text" or getattr(options, "quiet", False):
+        return
+    # A process without a standard error has None there.
+    if sys.stderr is None or not sys.stderr.isatty():
+        return
+    # What the command printed comes first; if its reader is gone, nothing more is said.
+    print(end="", flush=True)
+    print("\nFor more about an error, try `ai_coding explain CODE`.", file=sys.stderr)
 
 
 def _answer_fresh(options: Namespace) -> list[Path]:

@@ -6,16 +6,18 @@ Out: lines on standard output and standard error, and an exit code: 0 done, 1 fa
 """
 
 import json
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from ai_coding import progress, settings
-from ai_coding.diagnostic import count, errors
+from ai_coding.diagnostic import Diagnostic, count, errors
 from ai_coding.ir import Event, Outcome, Request, Spec
 from ai_coding.progress import Reader
 
@@ -58,13 +60,18 @@ def build(options: Namespace, env: Mapping[str, str]) -> int:
 
 def check(options: Namespace, env: Mapping[str, str]) -> int:
     "Say what is wrong with requirement files."
-    specs, code = load(options)
-    if options.format != "json":
-        for spec in specs:
+    from ai_coding import notes, workspace
+
+    specs, faults = workspace.load(options.specs)
+    found = [notes.find(spec) for spec in specs]
+    _tell(options, chain(faults, *found))
+    if options.format == "text":
+        for spec, its in zip(specs, found, strict=True):
             requirements = count(len(spec.requirements), "requirement")
             tests = count(len(spec.tests), "test")
-            print(f"{spec.path.name}: fine; {requirements}, {tests}")
-    return code
+            behind = ", " + count(len(its), "note") if its else ""
+            print(f"{spec.path.name}: fine; {requirements}, {tests}{behind}")
+    return 2 if errors(faults) else 0
 
 
 def status(options: Namespace, env: Mapping[str, str]) -> int:
@@ -125,13 +132,9 @@ def load(options: Namespace) -> tuple[list[Spec], int]:
     "The valid units of options.specs, and the exit code so far, 0 or 2: the faults are told."
     from ai_coding import workspace
 
-    specs, diagnostics = workspace.load(options.specs)
-    if options.format == "json":
-        for diagnostic in diagnostics:
-            print(json.dumps({"event": "diagnostic", **asdict(diagnostic)}))
-    else:
-        progress.show(diagnostics)
-    return specs, 2 if errors(diagnostics) else 0
+    specs, faults = workspace.load(options.specs)
+    _tell(options, faults)
+    return specs, 2 if errors(faults) else 0
 
 
 def follow(options: Namespace, events: Generator[Event, None, Result]) -> tuple[Reader, Result]:
@@ -159,6 +162,29 @@ def conclude(reader: Reader, ends: Iterable[tuple[str, Outcome]]) -> int:
         reader.outcome(name, outcome)
         code = max(code, _CODES[outcome.status])
     return code
+
+
+def _tell(options: Namespace, diagnostics: Iterable[Diagnostic]) -> None:
+    "File by file, as the files are first met, in each by place."
+    files: dict[str, list[Diagnostic]] = {}
+    for each in diagnostics:
+        files.setdefault(each.span.file if each.span else "", []).append(each)
+    ordered = [each for those in files.values() for each in sorted(those, key=_place)]
+    if options.format == "sarif":
+        from ai_coding import sarif
+
+        print(sarif.log(ordered))
+    elif options.format == "json":
+        for each in ordered:
+            print(json.dumps({"event": "diagnostic", **asdict(each)}))
+    else:
+        progress.show(ordered)
+
+
+def _place(diagnostic: Diagnostic) -> tuple[float, int]:
+    "Line and column; what concerns the whole file is behind all lines."
+    span = diagnostic.span
+    return (span.line, span.column) if span and span.line else (math.inf, 0)
 
 
 def _show_request(spec: Spec, request: Request, env: Mapping[str, str], as_json: bool) -> None:

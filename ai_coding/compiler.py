@@ -83,8 +83,8 @@ def _build(site: Site) -> Events:
     accepted = yield from drive(site, beside)
     if isinstance(accepted, Outcome):
         return accepted
-    made, verdict, asks = accepted
-    return (yield from _write(site, made, verdict, asks))
+    made, verdict, replies = accepted
+    return (yield from _write(site, made, verdict, replies))
 
 
 def _rejudged(spec: Spec, old: lock.Lock, beside: Mapping[str, str]) -> str:
@@ -101,7 +101,7 @@ def _not_locked(site: Site) -> Diagnostic:
     return error("lock-stale", message, None, "build without --locked and commit the lock")
 
 
-def _write(site: Site, made: lock.Lock, verdict: tuple[Diagnostic, ...], asks: int) -> Events:
+def _write(site: Site, made: lock.Lock, verdict: tuple[Diagnostic, ...], replies: int) -> Events:
     """Writes made's program, and made itself if site has a why: then it is new."""
     spec, settings = site.spec, site.settings
     # A person may have edited a file while the model answered.
@@ -124,7 +124,7 @@ def _write(site: Site, made: lock.Lock, verdict: tuple[Diagnostic, ...], asks: i
     yield Event("emitted", spec.path.name, {"files": written})
     notes = (*verdict, *(_kept(copy) for copy in copies))
     ended = "built" if site.why else "locked" if missing else "current"
-    return Outcome(ended, notes, made.program, summary=_summary(made, asks))
+    return Outcome(ended, notes, made.program, summary=_summary(made, replies))
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -152,9 +152,9 @@ def _remember(site: Site, program: Program, files: Mapping[Path, bytes]) -> None
     )
 
 
-def _summary(made: lock.Lock, asks: int) -> str:
-    parts = [count(asks, "request")]
-    if asks and made.output_tokens:
+def _summary(made: lock.Lock, replies: int) -> str:
+    parts = [count(replies, "request")]
+    if replies and made.output_tokens:
         parts.append(f"{made.input_tokens:,} tokens in, {made.output_tokens:,} out")
         if made.cost:
             parts.append(dollars(made.cost))

@@ -1,27 +1,24 @@
-"""Answers what a strategy needs, from the journal, a backend or the critics, and owns the budgets.
+"""Answers what a strategy needs, from a model, the journal or the critics, and owns the budgets.
 
 In: the site of one unit (its Spec, settings, old lock and state), and the texts of the programs
 it uses, if they are known yet.
 Out: events as the build goes on; at the end the lock to write, or the Outcome that says why there
-is no program. Replies, verdicts and the best attempt are kept in the journal.
+is no program. Verdicts and the best attempt are kept in the journal.
 """
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ai_coding import journal, lock, prices, sandbox, tools
-from ai_coding.backends import ProviderError, answer, manual
+from ai_coding.asking import ask
 from ai_coding.critics import judge
-from ai_coding.diagnostic import Diagnostic, Span, count, error, errors
+from ai_coding.diagnostic import Diagnostic, Span, error, errors
 from ai_coding.emit import targets
-from ai_coding.ir import Ask, Event, Outcome, Program, Reply, Request, Verdict, Waiting, digest
+from ai_coding.ir import Ask, Event, Outcome, Program, Reply, Verdict, digest
 from ai_coding.lock import Lock
 from ai_coding.site import Site, neighbours
 from ai_coding.strategies.direct import direct
-
-_T = TypeVar("_T")
-_Steps = Generator[Event, Mapping[str, str] | None, _T]
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ def drive(site: Site, beside: Mapping[str, str] | None) -> Generator[
 ]:
     """beside: the used programs, path -> text, None if not known yet. Returns why there is no
     program; or the lock to write, the diagnostics of the last verdict that was shown to the
-    strategy, and how many Asks it took. Writes no output."""
+    strategy, and how many replies it took. Writes no output."""
     spec, confined = site.spec, sandbox.available()
     if not confined and not site.settings.unsafe:
         message = "there is no sandbox on this machine to run programs in"
@@ -49,6 +46,7 @@ def drive(site: Site, beside: Mapping[str, str] | None) -> Generator[
     if lacking := tools.missing(spec, tier):
         return Outcome("invalid", tuple(lacking))
     limit = site.settings.attempts or spec.attempts
+    attempts = 0
     replies: list[Reply] = []
     course = _Course()
     last: Verdict | None = None
@@ -61,14 +59,15 @@ def drive(site: Site, beside: Mapping[str, str] | None) -> Generator[
             program: Program = done.value
             break
         if isinstance(need, Ask):
-            if len(replies) >= limit:
+            if attempts >= limit:
                 why = f"{limit} attempts were not enough"
                 return _give_up(site, why, course.best, need.because)
-            reply = yield from _ask(site, need, len(replies) + 1)
-            if isinstance(reply, Outcome):
-                return reply
-            replies.append(reply)
-            given = reply.text
+            attempts += 1
+            answer = yield from ask(site, need, attempts)
+            if isinstance(answer, Outcome):
+                return answer
+            given, parts = answer
+            replies.extend(parts)
             continue
         if beside is None:
             found = yield from neighbours(site)
@@ -97,82 +96,9 @@ def drive(site: Site, beside: Mapping[str, str] | None) -> Generator[
     return made, last.diagnostics, len(replies)
 
 
-def _ask(site: Site, need: Ask, attempt: int) -> _Steps[Reply | Outcome]:
-    settings, file = site.settings, site.spec.path.name
-    request = Request(settings.model, site.take, site.spec.parameters, need.messages)
-    key = request.digest
-    stored = journal.get(settings.journal, "replies", key)
-    if settings.max_cost and stored is None:
-        refusal = yield from _afford(site, request)
-        if refusal is not None:
-            return refusal
-    because = [d.code + ": " + d.message.partition("\n")[0] for d in errors(need.because)]
-    asked: dict[str, Any] = {"attempt": attempt, "model": settings.model, "request": key}
-    yield Event("asked", file, {**asked, "recorded": stored is not None, "because": because})
-    if stored is None:
-        reply = yield from _send(site, request)
-        if isinstance(reply, Outcome):
-            return reply
-    else:
-        reply = Reply(**stored)
-    manual.done(settings.journal, key)
-    tokens = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
-    cost = prices.cost(settings.model, settings.env, reply)
-    head: dict[str, Any] = {"finish": reply.finish, "characters": len(reply.text)}
-    yield Event("replied", file, {**head, **tokens, "cost": cost})
-    return reply
-
-
-def _afford(site: Site, request: Request) -> _Steps[Outcome | None]:
-    """Why the request may not be sent, None if it may."""
-    most = prices.at_most(request, site.settings.env)
-    if most is None:
-        message = f"no price is known for {request.model}, so --max-cost cannot be kept"
-        advice = "leave --max-cost out, or choose a model whose price is known"
-        return Outcome("invalid", (error("no-price", message, None, advice),))
-    said = yield Event("afford", site.spec.path.name, {"at_most": most})
-    if said is None or "refused" not in said:
-        return None
-    site.remember(open=True)
-    advice = "what was answered is kept: build again with a higher --max-cost, "
-    advice += "or set max_tokens in [model]"
-    return Outcome("failed", (error("over-budget", said["refused"], None, advice),))
-
-
-def _send(site: Site, request: Request) -> _Steps[Reply | Outcome]:
-    """A whole reply, which is in the journal by then, or why there is none."""
-    try:
-        reply = yield from _tokens(site, request)
-    except ProviderError as problem:
-        fault = problem.diagnostic
-        message = f"{fault.message} ({site.spec.path.name}: {site.why})"
-        return Outcome("provider", (replace(fault, message=message),))
-    if isinstance(reply, Waiting):
-        site.remember(open=True)
-        return Outcome("waiting", waiting=(reply,))
-    if reply.finish == "cut":
-        message = "the answer broke off after " + count(len(reply.text), "character")
-        advice = "build again: what was answered before is kept"
-        return Outcome("provider", (error("provider-cut", message, None, advice),))
-    journal.put(site.settings.journal, "replies", request.digest, asdict(reply))
-    site.remember(open=True)
-    return reply
-
-
-def _tokens(site: Site, request: Request) -> _Steps[Reply | Waiting]:
-    pieces = answer(request, site.settings, site.spec.path)
-    while True:
-        try:
-            text = next(pieces)
-        except StopIteration as done:
-            result: Reply | Waiting = done.value
-            return result
-        yield Event("token", site.spec.path.name, {"text": text})
-
-
 def _judge(
     site: Site, program: Program, beside: Mapping[str, str], tier: str, held_out: bool
-) -> _Steps[Verdict]:
+) -> Generator[Event, Mapping[str, str] | None, Verdict]:
     folder = site.settings.journal
     spec = replace(site.spec, critics=("tests",)) if held_out else site.spec
     tests = tuple(test for test in spec.tests if test.held_out == held_out)

@@ -70,7 +70,9 @@ class Spec:
 
     inputs: every file that was read for it. needs: the requirement files of all units it uses, and of those they use.
     shared, data, output: the workspace's text, hand-written files (path -> bytes) and output folder. committed: the
-    output is itself under version control.
+    output is itself under version control. context_window: tokens that request and answer may have together, 0: not
+    known. prompts: templates in place of the package's, path -> text. notes: whether `check` tells them. source: the
+    text of a program to start from, as long as there is no lock.
     """
     path: Path
     name: str
@@ -94,6 +96,10 @@ class Spec:
     data: Mapping[str, bytes] = field(default_factory=dict)
     output: Path | None = None
     committed: bool = False
+    context_window: int = 0
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    notes: bool = True
+    source: str = ""
 
     @property
     def entry(self) -> str:

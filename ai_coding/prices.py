@@ -7,12 +7,10 @@ Out: US dollars, or None where no price is known; and amounts of them as text fo
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 
-from ai_coding import prompt
+from ai_coding import prompt, providers
 from ai_coding.ir import Reply, Request
 
 OUTPUT = 32_000  # tokens that a reply may have where nobody set a limit
-
-_ENDPOINTS = {"openai": "OPENAI_API_URL", "groq": "GROQ_BASE_URL"}
 
 
 def rate(model: str, env: Mapping[str, str], tokens: int) -> tuple[float, float] | None:
@@ -20,20 +18,26 @@ def rate(model: str, env: Mapping[str, str], tokens: int) -> tuple[float, float]
     provider, _, name = model.partition(":")
     if provider == "manual":
         return 0.0, 0.0
-    if provider in ("", "command") or not name:
+    if provider == "command" or not name:
         return None
-    if provider in _ENDPOINTS and env.get(_ENDPOINTS[provider]):
+    if provider == "local":
+        return 0.0, 0.0
+    row = providers.table().get(provider)
+    if row is None:
+        return None
+    if row.address and env.get(row.address[0]):
         return None  # another endpoint may ask for other prices
+    if not row.prices:
+        # A server of one's own, but ollama passes cloud models on to a service that is paid for.
+        return None if name.endswith("cloud") else (0.0, 0.0)
     import genai_prices  # takes 0.1 s
 
     counted = max(tokens, 1)  # the price of no tokens at all would not tell that of one
     usage = genai_prices.Usage(input_tokens=counted, output_tokens=1)
     try:
-        found = genai_prices.calc_price(usage, model_ref=name, provider_id=provider)
+        found = genai_prices.calc_price(usage, model_ref=name, provider_id=row.prices)
     except LookupError:
         return None
-    if found.provider.id != provider:
-        return None  # the table also takes names that merely resemble a provider's
     if found.total_price != found.input_price + found.output_price:
         return None  # a fee for each request comes on top, which no price of a token can express
     return float(found.input_price / counted), float(found.output_price)

@@ -29,26 +29,27 @@ class _Unit:
 
 
 def context(
-    faults: Faults, folder: Path, listed: Sequence[str]
+    faults: Faults, folder: Path, listed: Sequence[str], at: KeyPath = ("project", "context")
 ) -> tuple[dict[str, str], list[Path]]:
     """R2: texts by their paths as written, in the order listed, and the real paths of the files
     that were read.
 
-    Faults are added at ("project", "context", index). Never raises because of what is listed or
-    found there.
+    at: the path of the key; an element is at (*at, index). Never raises because of what is listed
+    or found there.
     """
     texts: dict[str, str] = {}
     files: list[Path] = []
     for index, written in enumerate(listed):
-        at = ("project", "context", index)
-        found = _content(faults, folder, written, at)
+        place: KeyPath = (*at, index)
+        found = _content(faults, folder, written, place)
         if found is None:
             continue
         real, data = found
         try:
             texts[written] = data.decode("utf-8")
         except UnicodeDecodeError:
-            faults.add("bad-encoding", f"{written!r} is not UTF-8 text", at)
+            message = f"{written!r} is not UTF-8 text"
+            faults.add("bad-encoding", message, place, help="save the file as UTF-8")
         else:
             files.append(real)
     return texts, files
@@ -70,8 +71,14 @@ def copies(
         if found is not None:
             real, contents[name] = found
             files.append(real)
-    if len(set(names)) < len(names):
-        faults.add("bad-path", "two files to copy have one name", at)
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            message = f"two files to copy are called {name!r}"
+            way_out = "they are laid side by side: rename one of them"
+            faults.add("bad-path", message, at, help=way_out)
+            break
+        seen.add(name)
     return contents, files
 
 
@@ -124,13 +131,14 @@ def _file(faults: Faults, folder: Path, written: str, at: KeyPath) -> Path | Non
     real = _real(folder, written)
     if real is None:
         message = f"{written!r} leads out of the folder that this file may read"
-        faults.add("bad-path", message, at)
+        way_out = f"only what lies in {_shown(folder)} is read: put a copy there"
+        faults.add("bad-path", message, at, help=way_out)
         return None
     # The path as written is asked for, since a real path forgets what it passes: of a link to
     # `gone/../file` it is that of `file`, though the link leads nowhere.
     if os.path.isfile(os.path.join(folder, written)) and os.access(real, os.R_OK):
         return real
-    _add_missing(faults, written, at)
+    _add_missing(faults, folder, written, at)
     return None
 
 
@@ -144,12 +152,19 @@ def _content(
     try:
         return real, real.read_bytes()
     except OSError:
-        _add_missing(faults, written, at)
+        _add_missing(faults, folder, written, at)
         return None
 
 
-def _add_missing(faults: Faults, written: str, at: KeyPath) -> None:
-    faults.add("missing-file", f"there is no file {written!r}", at)
+def _add_missing(faults: Faults, folder: Path, written: str, at: KeyPath) -> None:
+    message = f"there is no file {written!r}"
+    faults.add("missing-file", message, at, help=f"it is looked for in {_shown(folder)}")
+
+
+def _shown(folder: Path) -> str:
+    """The last name of a folder as given, and a slash."""
+    # Folders such as `.` and `/` have no last name: they are shown as they are.
+    return os.path.join(folder.name or folder, "")
 
 
 def _split(element: str) -> tuple[str, list[str] | None]:
@@ -171,14 +186,15 @@ def _relied_on(
     """
     if whole is None:
         message = f"{written!r} has no `interface` that others may rely on"
-        faults.add("no-interface", message, at)
+        faults.add("no-interface", message, at, help='add interface = """…""" to its [project]')
         return None
     if names is None:
         return whole
     part, missing = interface.pick(whole.interface, names)
     unknown = [name for name in names if not name or name in missing]
     for name in unknown:
-        faults.add("unknown-name", f"{written!r} does not offer {name!r}", at)
+        message = f"{written!r} does not offer {name!r}"
+        faults.add("unknown-name", message, at, help="add it to the `interface` there")
     return None if unknown else Use(whole.path, whole.name, part.strip("\n"))
 
 

@@ -17,9 +17,9 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ai_coding import generation, lock, prompt, transcript, workspace
+from ai_coding import generation, lock, prompt, transcript, walk, workspace
 from ai_coding.diagnostic import Diagnostic, Span, error
-from ai_coding.ir import Ask, Judge, Program, Request, Spec
+from ai_coding.ir import Ask, Judge, Program, Spec
 from ai_coding.strategies.direct import direct
 
 _KEYS = ("code", "path", "message", "help")
@@ -119,7 +119,15 @@ def _replay(root: Path, number: int, spec: Spec) -> Diagnostic | None:
     strategy = _strategy(root, at, spec, recorded.base)
     if isinstance(strategy, Diagnostic):
         return strategy
-    return _walk(root, at, spec, recorded, strategy, retested(root, number, spec))
+    # A request that showed other tests cannot be made again: then the walk is a loose one.
+    program = walk.walk(at, spec, recorded, strategy, retested(root, number, spec))
+    if isinstance(program, Diagnostic):
+        return program
+    text = _text(root / spec.entry)
+    if text is None or dict(program.files) != {spec.entry: text}:
+        why = f"it is not the program, byte for byte, in which the replay of {at} ends"
+        return generation.problem("other-bytes", spec.entry, why)
+    return None
 
 
 def _strategy(
@@ -146,78 +154,6 @@ def _strategy(
         files[name] = text
     changes = prompt.difference(accepted.asked, lock.asked(spec))
     return direct(spec, Program(files, accepted.program.entry), changes)
-
-
-def _walk(
-    root: Path,
-    at: str,
-    spec: Spec,
-    recorded: transcript.Transcript,
-    strategy: Generator[Ask | Judge, Any, Program],
-    loose: bool,
-) -> Diagnostic | None:
-    """The first difference from what was recorded. loose: the requests may be other ones."""
-    reply: object = None
-    count, total = 0, len(recorded.steps)
-    while True:
-        try:
-            need = strategy.send(reply)
-        except StopIteration as end:
-            program: Program = end.value
-            break
-        step = recorded.steps[count] if count < total else None
-        count += 1
-        if isinstance(need, Judge):
-            reply = _verdict(at, count, need, step)
-        else:
-            request = Request(recorded.model, recorded.take, spec.parameters, need.messages)
-            reply = _text_of_reply(at, count, spec, request, step, loose)
-        if isinstance(reply, Diagnostic):
-            return reply
-    if count < total:
-        why = f"its replay is finished after {count} of the {total} steps of {at}"
-        return generation.problem("other-bytes", spec.entry, why)
-    text = _text(root / spec.entry)
-    if text is None or dict(program.files) != {spec.entry: text}:
-        why = f"it is not the program, byte for byte, in which the replay of {at} ends"
-        return generation.problem("other-bytes", spec.entry, why)
-    return None
-
-
-def _verdict(
-    at: str, count: int, need: Judge, step: transcript.Step | None
-) -> tuple[Diagnostic, ...] | Diagnostic:
-    """What the critics said then. count: of the step, from 1."""
-    if not isinstance(step, transcript.Judgement) or step.program != _digest(need.program):
-        why = f"its step {count} is not the verdict on the program that the replay has there"
-        return generation.damaged(at, why, "other-program")
-    try:
-        return transcript.diagnostics(step.answer)
-    except ValueError as bad:
-        return generation.damaged(at, f"the verdict in its step {count}: {bad}")
-
-
-def _text_of_reply(
-    at: str, count: int, spec: Spec, request: Request, step: transcript.Step | None, loose: bool
-) -> str | Diagnostic:
-    """What the model said then. count: of the step, from 1."""
-    # A request that showed other tests cannot be made again: loose compares no digests.
-    if not isinstance(step, transcript.Question) or (
-        not loose and step.request != _digest(request)
-    ):
-        path = f"{generation.SELF.parent.as_posix()}/{spec.path.name}"
-        why = f"the request that is made from it is not the one in step {count} of {at}"
-        return generation.problem("other-request", path, why)
-    text: str = step.reply["text"]
-    return text
-
-
-def _digest(value: Program | Request) -> str | None:
-    """None, which no recorded digest equals, if a lone surrogate in the value cannot be encoded."""
-    try:
-        return value.digest
-    except UnicodeEncodeError:
-        return None
 
 
 def _text(path: Path) -> str | None:

@@ -22,7 +22,9 @@ from ai_coding.tiers import Start
 BUBBLEWRAP, UNSAFE = "bubblewrap", "unsafe"  # the tiers
 WORK = bubblewrap.WORK  # what a program in bubblewrap takes its folder for
 OUTPUT = 1_000_000  # bytes a stream
-MEMORY, FILE, PROCESSES = tiers.MEMORY, tiers.FILE, tiers.PROCESSES  # bytes, bytes, number
+MEMORY = tiers.MEMORY  # bytes
+FILE = tiers.FILE  # bytes
+PROCESSES = tiers.PROCESSES  # number
 
 _WAIT = 0.01  # seconds between two looks at a process that neither prints nor reads
 

@@ -1,99 +1,43 @@
 """The shape of requirement files: which keys there are, of which types, and which must be there.
 
 In: the path of a requirement file and its name in diagnostics; or the values of such a file and
-the key of some of its texts.
+the key of some of its texts; and the table of keys, which is the package's data file `keys.toml`.
 Out: the values as they were read, with the diagnostics of all that does not fit, each at its
-place; or the texts of that key by their names.
+place; or the texts of that key by their names; or the table of keys.
 """
 
-import re
+import functools
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ai_coding import toml
+from ai_coding import kinds, toml
 from ai_coding.faults import Faults, nearest
 
 STRATEGIES = ("direct",)
 CRITICS = ("syntax", "flake8", "style", "interface", "tests")
 
-# The types, in the words in which diagnostics name them.
-_STRING = "a string"
-_PATTERN = "a regular expression"
-_BOOLEAN = "true or false"
-_NUMBER = "a number"
-_WHOLE = "a whole number"
-_POSITIVE = "a positive number"
-_POSITIVE_WHOLE = "a positive whole number"
-_LIST = "a list of strings"
-_ROWS = "a list of tables"
+# The section of the keys outside of all sections.
+_TOP = "top"
+# The kinds whose values are sections themselves, in the words of the table of keys.
 _TABLE = "a table"
-_STRINGS = "a table of strings"
-_TEXTS = "a string or a table of strings"
+_ROWS = "a list of tables"
 
-# Section, key, type. The top of the file has no name; a table or row is the section of its key.
-_KEYS: dict[str, dict[str, str]] = {
-    "": {
-        "file": _TABLE,
-        "project": _TABLE,
-        "build": _TABLE,
-        "model": _TABLE,
-        "workspace": _TABLE,
-        "tests": _ROWS,
-        "requirements": _TEXTS,
-        "specs": _TEXTS,
-        "hints": _TEXTS,
-    },
-    "file": {
-        "name": _STRING,
-        "language": _STRING,
-        "description": _STRING,
-        "extension": _STRING,
-    },
-    "project": {
-        "requirements": _TEXTS,
-        "specs": _TEXTS,
-        "hints": _TEXTS,
-        "interface": _STRING,
-        "uses": _LIST,
-        "context": _LIST,
-    },
-    "build": {
-        "strategy": _STRING,
-        "attempts": _POSITIVE_WHOLE,
-        "critics": _LIST,
-        "committed": _BOOLEAN,
-    },
-    "workspace": {
-        "members": _LIST,
-        "data": _LIST,
-        "root": _STRING,
-        "output": _STRING,
-    },
-    "model": {
-        "name": _STRING,
-        "temperature": _NUMBER,
-        "max_tokens": _WHOLE,
-        "seed": _WHOLE,
-    },
-    "tests": {
-        "name": _STRING,
-        "command": _STRING,
-        "stdin": _STRING,
-        "stdout": _STRING,
-        "covers": _LIST,
-        "args": _LIST,
-        "copy": _LIST,
-        "env": _STRINGS,
-        "files": _STRINGS,
-        "creates": _STRINGS,
-        "stdout_matches": _PATTERN,
-        "stderr_matches": _PATTERN,
-        "exit_code": _WHOLE,
-        "timeout": _POSITIVE,
-        "held_out": _BOOLEAN,
-    },
-}
+
+@functools.cache
+def keys() -> dict[str, dict[str, tuple[str, str]]]:
+    """R1: section -> key -> its type and its line of documentation, in the order of the file;
+    the same object at each call.
+    """
+    # Slow to import, and needed by nothing else here.
+    from importlib import resources
+
+    text = resources.files("ai_coding").joinpath("keys.toml").read_text(encoding="utf-8")
+    return {
+        section: {key: (kind, line) for key, (kind, line) in rows.items()}
+        for section, rows in tomllib.loads(text).items()
+    }
 
 
 def read(path: Path, name: str) -> tuple[dict[str, Any], Faults]:
@@ -102,7 +46,7 @@ def read(path: Path, name: str) -> tuple[dict[str, Any], Faults]:
     faults = Faults(name, places)
     faults.found.extend(found)
     if not found:
-        _check(values, "", (), faults)
+        _check(values, _TOP, (), faults)
         _check_missing(values, faults)
     return values, faults
 
@@ -121,56 +65,40 @@ def texts(values: Mapping[str, Any], key: str) -> dict[str, str]:
 
 def _check(table: Mapping[str, Any], section: str, at: toml.KeyPath, faults: Faults) -> None:
     """Add what is wrong with the keys of the table at `at`, and with those of the tables in it."""
-    known = _KEYS[section]
-    where = f" in [{section}]" if section else ""
+    known = keys()[section]
+    where = "" if section == _TOP else f" in {_header(section)}"
     for key, value in table.items():
-        kind = known.get(key)
-        if kind is None:
-            near = nearest(key, sorted(known), "known here")
-            faults.add("unknown-key", f"unknown key `{key}`{where}", (*at, key), near)
-        elif not _fits(value, kind):
-            faults.add("wrong-type", f"`{key}`{where} must be {kind}", (*at, key))
+        place = (*at, key)
+        if key not in known:
+            way_out = _where_known(key, section)
+            faults.add("unknown-key", f"unknown key `{key}`{where}", place, way_out)
+            continue
+        kind, _ = known[key]
+        misfit = kinds.misfit(value, kind)
+        if misfit:
+            message = f"`{key}`{where} must be {kind}, but {misfit}"
+            faults.add("wrong-type", message, place, kinds.form(key, kind))
         elif kind == _TABLE:
-            _check(value, key, (*at, key), faults)
+            _check(value, key, place, faults)
         elif kind == _ROWS:
             for index, row in enumerate(value):
-                _check(row, key, (*at, key, index), faults)
+                _check(row, key, (*place, index), faults)
 
 
-def _fits(value: object, kind: str) -> bool:
-    if isinstance(value, str):
-        return kind in (_STRING, _TEXTS) or (kind == _PATTERN and _compiles(value))
-    # To Python a boolean is an integer too, so it has to be told apart before the numbers.
-    if isinstance(value, bool):
-        return kind == _BOOLEAN
-    if isinstance(value, (int, float)):
-        return _number_fits(value, kind)
-    if isinstance(value, list):
-        if kind == _ROWS:
-            return all(isinstance(item, dict) for item in value)
-        return kind == _LIST and all(isinstance(item, str) for item in value)
-    if isinstance(value, dict):
-        if kind in (_STRINGS, _TEXTS):
-            return all(isinstance(item, str) for item in value.values())
-        return kind == _TABLE
-    return False
+def _header(section: str) -> str:
+    """The line above the keys of a section other than the top."""
+    kind, _ = keys()[_TOP][section]
+    return f"[[{section}]]" if kind == _ROWS else f"[{section}]"
 
 
-def _number_fits(value: int | float, kind: str) -> bool:
-    if kind in (_WHOLE, _POSITIVE_WHOLE) and not isinstance(value, int):
-        return False
-    if kind in (_POSITIVE, _POSITIVE_WHOLE):
-        return 0 < value < 1_000_000
-    # Written so that nan, of which no comparison is true, does not fit.
-    return kind in (_NUMBER, _WHOLE) and abs(value) < 2**63
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
+def _where_known(key: str, section: str) -> str:
+    """The help for a key that section does not have."""
+    owners = [_header(name) for name, rows in keys().items() if name != _TOP and key in rows]
+    if not owners:
+        return nearest(key, sorted(keys()[section]), "known here")
+    *others, last = owners
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f"`{key}` belongs below {listed}"
 
 
 def _check_missing(values: Mapping[str, Any], faults: Faults) -> None:
@@ -179,10 +107,12 @@ def _check_missing(values: Mapping[str, Any], faults: Faults) -> None:
             way_out = 'add members = ["*.toml"] below [workspace]'
             faults.add("missing-key", "[workspace] has no `members`", ("workspace",), way_out)
         return
-    for key in ("name", "language"):
-        if not _has(values, "file", key):
-            way_out = f'add {key} = "…" below [file]'
-            faults.add("missing-key", f"[file] has no `{key}`", ("file",), way_out)
+    # A `file` that is no table was told already, as a wrong type.
+    if isinstance(values.get("file", {}), dict):
+        for key in ("name", "language"):
+            if not _has(values, "file", key):
+                way_out = f'add {key} = "…" below [file]'
+                faults.add("missing-key", f"[file] has no `{key}`", ("file",), way_out)
     if "requirements" not in values and not _has(values, "project", "requirements"):
         way_out = 'add requirements = """…""" to [project]'
         faults.add("missing-key", "there are no requirements", ("project",), way_out)

@@ -46,7 +46,15 @@ class Site:
 
     @property
     def base(self) -> tuple[Program | None, str]:
-        """The program to start from and what changed since; (None, "") to start from scratch."""
+        """The program to start from and what changed since; (None, "") to start from scratch.
+
+        Without a lock it is the spec's source, if there is one, and all requirements are changes.
+        """
+        if self.old is None and self.spec.source:
+            entry = self.spec.entry
+            # Told as changes, because the source is to be changed even if it passes.
+            told = {key: text for key, text in self.asked.items() if key.startswith("requirements")}
+            return Program({entry: self.spec.source}, entry), prompt.difference({}, told)
         if self.old is None or self.take != self.old.take:
             return None, ""
         return self.old.program, prompt.difference(self.old.asked, self.asked)

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ai_coding import languages, paths, references, schema
+from ai_coding import languages, paths, references, schema, templates
 from ai_coding.diagnostic import Diagnostic
-from ai_coding.faults import Faults
+from ai_coding.faults import Faults, nearest
 from ai_coding.ir import Language, Spec, Test, Workspace
 
 
@@ -37,8 +37,10 @@ def load(
         return None, faults.found
     # Path.resolve would raise for links in a circle, and would follow the file's own name.
     path = Path(os.path.realpath(path.parent), path.name)
-    spec = _spec(values, faults, path, workspace or _empty_workspace(path))
+    around = workspace or _empty_workspace(path)
+    spec = _spec(values, faults, path, around)
     _check_choices(faults, spec)
+    faults.found.extend(templates.check(spec, around.root))
     return (None if faults.found else spec), faults.found
 
 
@@ -66,10 +68,15 @@ def _spec(values: Mapping[str, Any], faults: Faults, path: Path, around: Workspa
         faults.add("bad-path", f"`name` cannot be {name!r}: {why}", ("file", "name"))
     requirements = schema.texts(values, "requirements")
     context, read = references.context(faults, around.root, project.get("context", ()))
+    source, started = _source(faults, path, around.root, project)
     uses, needs = references.uses(faults, path, project.get("uses", ()))
     rows = _rows(values, path, around)
     tests, copied = _tests(faults, rows, around.root, requirements)
     _check_names(faults, tests)
+    build = {**around.build, **values.get("build", {})}
+    if "prompts" in build:
+        build["prompts"], found = templates.read(faults, around.root, build["prompts"])
+        read.extend(found)
     needed = [each for need in needs for each in (need, need.with_suffix(".lock"))]
     parameters = {**around.model, **values.get("model", {})}
     model = parameters.pop("name", "")
@@ -87,13 +94,26 @@ def _spec(values: Mapping[str, Any], faults: Faults, path: Path, around: Workspa
         tests=tests,
         model=model,
         parameters=parameters,
-        inputs=tuple(dict.fromkeys([path, *around.inputs, *read, *copied, *needed])),
+        inputs=tuple(dict.fromkeys([path, *around.inputs, *read, *started, *copied, *needed])),
         needs=needs,
         shared=around.shared,
         data=around.data,
         output=around.output,
-        **_tuples({**around.build, **values.get("build", {})}),
+        source=source,
+        **_tuples(build),
     )
+
+
+def _source(
+    faults: Faults, path: Path, root: Path, project: Mapping[str, Any]
+) -> tuple[str, list[Path]]:
+    """The text of the program to start from, if any, and the real paths of the files read for it."""
+    lock = path.with_suffix(".lock")
+    # A link that leads nowhere counts too; unlike those of Path, these two never raise.
+    if "source" not in project or os.path.isfile(lock) or os.path.islink(lock):
+        return "", []
+    texts, read = references.context(faults, root, [project["source"]], ("project", "source"))
+    return "".join(texts.values()), read
 
 
 def _language(faults: Faults, file: Mapping[str, Any]) -> Language:
@@ -104,12 +124,12 @@ def _language(faults: Faults, file: Mapping[str, Any]) -> Language:
         language = replace(language, extension=file["extension"].lstrip("."))
     if not language.extension or paths.problem(f"x.{language.extension}"):
         close = difflib.get_close_matches(name.lower(), list(languages.table()), n=1)
-        guess = f"did you mean `{close[0]}`? " if close else ""
+        guess = f"did you mean `{close[0]}`? or " if close else ""
         faults.add(
             "unknown-language",
             f"no extension is known for `{name}`",
             ("file", "language"),
-            f'{guess}or add extension = "…" below [file]',
+            f'{guess}add extension = "…" below [file]',
         )
     return language
 
@@ -149,6 +169,7 @@ def _tests(
     """The tests, and the real paths of the files that were read for their copies."""
     tests: list[Test] = []
     read: list[Path] = []
+    named = [each for each in requirements if each]
     for index, row in enumerate(rows):
         for number, key in enumerate(row.get("covers", ())):
             if key not in requirements:
@@ -156,6 +177,9 @@ def _tests(
                     "unknown-requirement",
                     f"no requirement is called {key!r}",
                     ("tests", index, "covers", number),
+                    nearest(key, named, "known")
+                    if named
+                    else 'give each requirement a name: R1 = "…" below [requirements]',
                 )
         copy, copied = references.copies(
             faults, folder, row.get("copy", ()), ("tests", index, "copy")
@@ -164,7 +188,8 @@ def _tests(
         for key in ("files", "creates"):
             for file in row.get(key, {}):
                 if why := paths.problem(file):
-                    faults.add("bad-path", f"{file!r}: {why}", ("tests", index, key))
+                    message = f"`{key}` cannot name {file!r}: {why}"
+                    faults.add("bad-path", message, ("tests", index, key))
         fields: dict[str, Any] = {"name": f"test {index + 1}", **_tuples(row), "copy": copy}
         tests.append(Test(**fields))
     return tuple(tests), read
@@ -182,6 +207,7 @@ def _check_names(faults: Faults, tests: Sequence[Test]) -> None:
                 "duplicate-test",
                 f"two tests are called {test.name!r}",
                 ("tests", index, "name"),
+                "give each a name of its own",
             )
         seen.add(test.name)
 
@@ -190,10 +216,11 @@ def _check_choices(faults: Faults, spec: Spec) -> None:
     """Tell of a strategy, critics and a model that cannot be had, whoever chose them."""
     faults.choose("strategy", [spec.strategy], schema.STRATEGIES)
     faults.choose("critics", spec.critics, schema.CRITICS)
-    if spec.model.startswith("command:"):
-        faults.add(
-            "model-not-allowed",
-            "a requirement file cannot name a `command:` model",
-            ("model", "name"),
-            "a command runs on your machine: give it with -m or AI_CODING_MODEL",
-        )
+    for kind, why in (("command:", "a command runs"), ("local:", "a model file lies")):
+        if spec.model.startswith(kind):
+            faults.add(
+                "model-not-allowed",
+                f"a requirement file cannot name a `{kind}` model",
+                ("model", "name"),
+                f"{why} on your machine: give it with -m or AI_CODING_MODEL",
+            )

@@ -9,6 +9,7 @@ that ended the reading.
 """
 
 import re
+import tomllib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,8 +17,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from tomlkit.exceptions import ParseError, TOMLKitError
-from tomlkit.items import AoT, Array, InlineTable, Item, Key, Table
+from tomlkit.exceptions import InvalidControlChar, ParseError, TOMLKitError
+from tomlkit.items import AoT, Array, InlineTable, Item, Key, Table, Trivia
 from tomlkit.parser import Parser
 
 from ai_coding.diagnostic import Diagnostic, Span, error
@@ -95,6 +96,12 @@ class _Parser(Parser):
             self.keys.clear()
         return key, item
 
+    def _parse_number(self, raw: str, trivia: Trivia) -> Item | None:
+        # Python would also take the digits of other scripts, and white space around them.
+        if not re.fullmatch(r"[!-~]+", raw):
+            return None
+        return super()._parse_number(raw, trivia)
+
     def _note_header(self, start: int) -> None:
         end = self.text.index("\n", start)
         try:
@@ -166,11 +173,40 @@ def _spans(file: str, text: str, offsets: Iterable[int], headers: bool) -> Itera
 
 
 def _syntax_error(fault: Exception, text: str, name: str) -> Diagnostic:
-    words, span = str(fault), Span(name)
+    words, way_out, span = str(fault), "", Span(name)
     if isinstance(fault, ParseError):
         words = words.rpartition(" at line ")[0] or words
         # tomlkit counts lines by splitlines, for which more than LF ends a line.
         before = text.splitlines(keepends=True)[: fault.line - 1]
         offset = sum(map(len, before)) + fault.col
         [span] = _spans(name, text, [offset], headers=False)
-    return error("toml-syntax", f"not TOML: {words}", span)
+        if isinstance(fault, InvalidControlChar) and text.startswith("\n", offset):
+            words = "a string is not closed in its line"
+            way_out = "close it with a quote, or put three quotes around text of several lines"
+        elif _in_bare_word(text, offset):
+            way_out = 'text stands in quotes, "…"; true and false are in small letters'
+    else:
+        start = _start_by_tomllib(text)
+        if start is not None:
+            [span] = _spans(name, text, [start], headers=True)
+    return error("toml-syntax", f"not TOML: {words}", span, way_out)
+
+
+def _in_bare_word(text: str, offset: int) -> bool:
+    """Whether only letters, or characters beyond ASCII, stand from a `=` up to and at offset."""
+    # Up to it, since of `= test` tomlkit takes the t, as that of `true`, and objects to the e.
+    word = re.compile(r"=[ \t]*[A-Za-z\x80-\U0010ffff]+\Z")
+    return offset < len(text) and word.search(text, 0, offset + 1) is not None
+
+
+def _start_by_tomllib(text: str) -> int | None:
+    """Where the line that tomllib objects to begins, blanks aside; None if it names no line."""
+    try:
+        tomllib.loads(text)
+    except (ValueError, RecursionError) as fault:
+        found = re.search(r"\(at line (\d+), column \d+\)\Z", str(fault))
+        if found:
+            *before, line = text.split("\n")[: int(found[1])]
+            blanks = len(line) - len(line.lstrip(" \t"))
+            return sum(len(other) + 1 for other in before) + blanks
+    return None

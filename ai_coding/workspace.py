@@ -32,7 +32,8 @@ def load(paths: Sequence[Path]) -> tuple[list[Spec], list[Diagnostic]]:
         files = _toml_files(path.resolve()) if isdir(path) else [_known(path)]
         if not files:
             message = "there is no requirement file in this folder"
-            found.append(error("no-files", message, Span(str(path))))
+            way_out = "the name of a requirement file ends in .toml"
+            found.append(error("no-files", message, Span(str(path)), way_out))
         for file in files:
             if _is_workspace(file):
                 space = _read_once(file, spaces, found)
@@ -69,6 +70,11 @@ def read(path: Path) -> tuple[Workspace | None, list[Diagnostic]]:
     output = _resolved(root / table["output"]) if "output" in table else None
     if "output" in table and (output is None or not output.is_relative_to(root)):
         faults.add("bad-path", "`output` lies outside `root`", ("workspace", "output"))
+    build: Mapping[str, Any] = values.get("build", {})
+    # Each member would object to these, too, but only here do they have a place.
+    if "strategy" in build:
+        faults.choose("strategy", [build["strategy"]], schema.STRATEGIES)
+    faults.choose("critics", build.get("critics", ()), schema.CRITICS)
     if faults.found:
         return None, faults.found
     space = Workspace(
@@ -82,7 +88,7 @@ def read(path: Path) -> tuple[Workspace | None, list[Diagnostic]]:
             for name, text in schema.texts(values, key).items()
         },
         data=data,
-        build=values.get("build", {}),
+        build=build,
         model=values.get("model", {}),
         inputs=(path, *files),
         tests=tuple(values.get("tests", ())),

@@ -44,8 +44,8 @@ def _lines(answer: str, taken: set[str]) -> list[str]:
     return pieces
 
 
-def make(path: Path, rules: Sequence[tuple[str | None, str]]) -> None:
-    """Write a model that answers by rules."""
+def make(path: Path, rules: Sequence[tuple[str | None, str]], endless: bool = False) -> None:
+    """Write a model that answers by rules; endless: again and again."""
     import gguf
     import numpy as np
 
@@ -88,7 +88,7 @@ def make(path: Path, rules: Sequence[tuple[str | None, str]]) -> None:
             mix[seen + rule, rule] = 50
             output[chain[0], chosen + rule] = 1e3 * 1000.0 ** min(rule, 3)
         gate[rule, go], up[rule, seen + rule], down[chosen + rule, rule] = 50, 1, 1
-        for here, following in zip(chain, [*chain[1:], end]):
+        for here, following in zip(chain, [*chain[1:], chain[0] if endless else end]):
             output[following, here] = 1e4
 
     writer = gguf.GGUFWriter(str(path), "llama")

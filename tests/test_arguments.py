@@ -35,6 +35,16 @@ SELF: dict[str, Any] = {
         ("show a.toml --model x:y", {"command": "show", **ASK, "model": "x:y"}),
         ("status --out o a.toml", {"command": "status", **ASK, "out": Path("o")}),
         ("pending --format text", {"command": "pending", "format": "text"}),
+        ("check a.toml --format sarif", {"command": "check", **ASK, "format": "sarif"}),
+        ("explain", {"command": "explain", "format": "text", "code": ""}),
+        ("explain cycle --format json", {"command": "explain", "format": "json", "code": "cycle"}),
+        ("init a.toml", {"command": "init", "spec": Path("a.toml"), "language": "python", "format": "text"}),
+        ("init a.toml --language c", {"command": "init", "spec": Path("a.toml"), "language": "c", "format": "text"}),
+        (
+            "init -l c++ x/a --format json",
+            {"command": "init", "spec": Path("x/a"), "language": "c++", "format": "json"},
+        ),
+        ("schema", {"command": "schema", "format": "text"}),
         ("self", SELF),
         ("self --check --dry-run -j 3 --notes why", SELF | {"check": True, "dry_run": True, "jobs": 3, "notes": "why"}),
         ("self --anew", SELF | {"anew": []}),
@@ -49,9 +59,12 @@ def test_a_command_line_is_read(words: str, expected: dict[str, Any]) -> None:
     "words",
     [
         "", "bild a.toml", "build", "check", "show", "status", "pending a.toml", "self a.toml",
-        "build a.toml --format sarif", "build a.toml --what", "build a.toml --check", "pending -m manual",
+        "build a.toml --format sarif", "explain a b", "explain -m manual", "explain --format sarif",
+        "build a.toml --what", "build a.toml --check", "pending -m manual",
         "status a.toml -q", "show a.toml --anew", "self -o out", "self --attempts 2", "self --force",
         "build a.toml --max-cost 0", "build a.toml --max-cost -1", "build a.toml --max-cost nan", "self --max-cost inf",
+        "init", "init a.toml b.toml", "init a.toml -m manual", "init a.toml --format sarif",
+        "schema a.toml", "schema -m manual",
         "build a.toml --max-cost x", "show a.toml --max-cost 1",
         "build a.toml -j 0", "build a.toml -j -1", "build a.toml -j x", "self -j 0",
         "build a.toml --attempts 0", "build a.toml --attempts 1.5", "build a.toml --attempts=-1",
@@ -72,7 +85,8 @@ def columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_shows_commands_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a line of help; the examples keep their lines."""
-    assert list(arguments.COMMANDS) == ["build", "check", "show", "status", "pending", "self"]
+    names = ["build", "init", "check", "show", "status", "explain", "pending", "schema", "self"]
+    assert list(arguments.COMMANDS) == names
     with pytest.raises(SystemExit) as ended:
         arguments.parser().parse_args(["--help"])
     text = capsys.readouterr().out

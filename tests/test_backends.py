@@ -32,9 +32,15 @@ def finish(stream: Generator[str, None, Any]) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("result", [Reply("one two"), WAITING])
-@pytest.mark.parametrize("model", ["openai:a:b", "groq:openai/x", "command:llm -m x", "manual"])
-def test_the_provider_is_asked(monkeypatch: pytest.MonkeyPatch, model: str, result: Reply | Waiting) -> None:
-    """The module of the provider's name gets everything as it is; its pieces and its result come back as they are."""
+@pytest.mark.parametrize(
+    ("model", "module"),
+    [("openai:a:b", "openai"), ("groq:openai/x", "groq"), ("command:llm -m x", "command"), ("manual", "manual"),
+     ("local:a.gguf", "local"), ("deepseek:x", "openai"), ("ollama:a:b", "openai")],
+)  # fmt: skip
+def test_the_provider_is_asked(
+    monkeypatch: pytest.MonkeyPatch, model: str, module: str, result: Reply | Waiting
+) -> None:
+    """The module that answers for it gets everything as it is; its pieces and its result come back as they are."""
     seen = list[object]()
 
     def fake(request: Request, settings: Settings, spec: Path) -> Generator[str, None, Reply | Waiting]:
@@ -43,37 +49,62 @@ def test_the_provider_is_asked(monkeypatch: pytest.MonkeyPatch, model: str, resu
         yield "two"
         return result
 
-    module = ModuleType("fake")
-    module.__dict__["answer"] = fake
-    monkeypatch.setitem(sys.modules, f"ai_coding.backends.{model.partition(':')[0]}", module)
+    there = ModuleType("fake")
+    there.__dict__["answer"] = fake
+    monkeypatch.setitem(sys.modules, f"ai_coding.backends.{module}", there)
     stream = answer(question(model), SETTINGS, SPEC)
     assert seen == []
     assert finish(stream) == (["one ", "two"], result)
     assert seen == [question(model), SETTINGS, SPEC]
 
 
-@pytest.mark.parametrize("model", ["nobody:x", "nobody", "OpenAI:x", " openai:x", "chat:x", "openai.x:y", "../manual"])
-def test_an_unknown_provider(model: str) -> None:
-    """Only the four providers are known; not every module of the folder is one."""
+KNOWN = (
+    "known: openai:…, groq:…, deepseek:…, gemini:…, anthropic:…, openrouter:…, mistral:…, xai:…, ollama:…, lmstudio:…, "
+    "vllm:…, llamacpp:…, local:FILE.gguf, command:…, manual"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [("nobody:x", ""), ("nobody", ""), ("chat:x", ""), ("../x", ""), ("OpenAI:x", "openai"), (" openai:x", "openai"),
+     ("openai.x:y", "openai"), ("../manual", "manual"), ("open-router:x", "openrouter"), ("llama.cpp:x", "llamacpp"),
+     ("Anthropic:x", "anthropic"), ("locale:x", "local")],
+)  # fmt: skip
+def test_an_unknown_provider(model: str, meant: str) -> None:
+    """Only the table's and three more are known; not every module of the folder is one."""
     stream = answer(question(model), SETTINGS, SPEC)
     with pytest.raises(ProviderError) as caught:
         next(stream)
     found = caught.value.diagnostic
     name = model.partition(":")[0]
     assert (found.code, found.message) == ("unknown-provider", f"no provider is called {name!r}")
-    assert found.help == "known: openai:…, groq:…, command:…, manual"
+    assert found.help == (f"did you mean `{meant}`?\n" if meant else "") + KNOWN
+
+
+def unnamed(model: str = "", **env: str) -> Diagnostic:
+    settings = Settings(Path("journal"), Path("."), env=env)
+    with pytest.raises(ProviderError) as caught:
+        next(answer(question(model), settings, SPEC))
+    assert caught.value.diagnostic.code == "no-model"
+    return caught.value.diagnostic
 
 
 @pytest.mark.parametrize("model", ["", ":x"])
-def test_no_model(model: str) -> None:
-    """The help lists every way on."""
-    with pytest.raises(ProviderError) as caught:
-        next(answer(question(model), SETTINGS, SPEC))
-    found = caught.value.diagnostic
-    assert (found.code, found.message) == ("no-model", "no model is named, and no key is set")
-    for way in ("OPENAI_API_KEY", "OPENAI_API_URL", "GROQ_API_KEY", "-m 'command:", "-m manual"):
+@pytest.mark.parametrize("env", [{}, {"DEEPSEEK_API_KEY": ""}, {"OLLAMA_API_URL": "http://box:11434/v1"}])
+def test_no_model(model: str, env: dict[str, str]) -> None:
+    """The help lists every way on, those without a key too."""
+    found = unnamed(model, **env)
+    assert found.message == "no model is named, and no key is set"
+    ways = ("OPENAI_API_KEY", "OPENAI_API_URL", "GROQ_API_KEY", "-m ollama:", "-m local:FILE.gguf")
+    for way in (*ways, "-m 'command:", "-m manual"):
         assert way in found.help
-    assert len(found.help.splitlines()) == 3
+    assert len(found.help.splitlines()) == 4
+
+
+def test_a_key_without_a_model() -> None:
+    """Not every provider has a default: then it is the model that is missing, not the key."""
+    found = unnamed(XAI_API_KEY="k", DEEPSEEK_API_KEY="k")
+    assert (found.message, found.help) == ("no model is named", "name one: -m deepseek:NAME or -m xai:NAME")
 
 
 def test_a_provider_error_is_a_diagnostic() -> None:
@@ -85,7 +116,8 @@ def test_a_provider_error_is_a_diagnostic() -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     """Start-up time is a feature: importing the package loads no provider and no SDK."""
-    code = "import sys, ai_coding.backends; print([m for m in sys.modules if 'openai' in m or 'groq' in m])"
+    code = "import sys, ai_coding.backends\n"
+    code += "print([m for m in sys.modules for name in ('openai', 'groq', 'llama', 'tomlkit') if name in m])"
     root = str(Path(str(backends.__file__)).parents[2])
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

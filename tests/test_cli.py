@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ai_coding
 import pytest
-from ai_coding import arguments, commands, group, journal
+from ai_coding import arguments, commands, explain, group, journal, starter
 from ai_coding.cli import main
 
 FIZZ = """[file]\nname = "fizz"\nlanguage = "python"\n[project]\nrequirements = "Print Fizz."
@@ -22,7 +22,10 @@ WORDS = {
     "show": "fizz.toml",
     "status": "fizz.toml",
     "pending": "",
+    "explain": "cycle",
     "self": "",
+    "init": "new.toml",
+    "schema": "",
 }
 LIGHT = """
 import sys, ai_coding.cli
@@ -78,7 +81,7 @@ def watch(monkeypatch: Patch, name: str, code: int = 0) -> Calls:
         calls.append((options, env))
         return code
 
-    monkeypatch.setattr(commands, name, command)
+    monkeypatch.setattr({"explain": explain, "init": starter, "schema": starter}.get(name, commands), name, command)
     return calls
 
 
@@ -100,7 +103,8 @@ def test_a_command_gets_its_options_and_the_environment(monkeypatch: Patch, name
     assert main([name, *WORDS[name].split(), "--format", "json"]) == code
     ((options, env),) = calls
     assert (options.command, options.format, env["AI_CODING_MODEL"]) == (name, "json", "manual")
-    assert getattr(options, "specs", []) == [Path(word) for word in WORDS[name].split()]
+    found = [*getattr(options, "specs", []), *(getattr(options, key, "") for key in ("spec", "code"))]
+    assert " ".join(map(str, found)).strip() == WORDS[name]
 
 
 @pytest.mark.parametrize("words", [["fizz.toml"], ["-m", "manual", "fizz.toml"], ["build", "fizz.toml"]])
@@ -192,6 +196,26 @@ def test_a_reader_in_memory_that_is_gone(monkeypatch: Patch, capsys: Capture) ->
     monkeypatch.setattr(commands, "pending", command)
     monkeypatch.setattr(sys, "stdout", StringIO())
     assert main(["pending"]) == 1 and capsys.readouterr().err == ""
+
+
+def test_a_person_learns_how_to_learn_more(monkeypatch: Patch, capsys: Capture) -> None:
+    """Once, behind everything: only on a terminal, and only where something is wrong."""
+    hint = "\nFor more about an error, try `ai_coding explain CODE`.\n"
+    watch(monkeypatch, "explain", 2)
+
+    def said(*words: str, code: int = 2, terminal: bool = True) -> str:
+        for name in ("check", "build"):
+            watch(monkeypatch, name, code)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+        assert main(words) == (2 if words[0] == "explain" else code)
+        out, err = capsys.readouterr()
+        assert out == ""
+        return err
+
+    assert [said("check", "no.toml", code=code) for code in (0, 1, 2, 3, 4)] == ["", hint, hint, hint, ""]
+    assert said("no.toml") == hint and said("no.toml", "-q") == said("explain", "x") == ""
+    assert said("check", "no.toml", terminal=False) == said("check", "no.toml", "--format", "json") == ""
+    assert said("check", "no.toml", "--format", "sarif") == ""
 
 
 def test_bugs_are_not_hidden(monkeypatch: Patch) -> None:

@@ -169,6 +169,37 @@ def test_check_show_and_pending(capsys: Capture) -> None:
     assert run("pending") == 0 and capsys.readouterr().out.splitlines() == [shown["spec"], *rows]
 
 
+def test_check_tells_notes(capsys: Capture) -> None:
+    """They change no exit code, and no other command tells them."""
+    Path("buzz.toml").write_text(FIZZ.replace("Fizz.", "Fizz fast.").replace('"fizz"', '"buzz"', 1))
+    assert run("check fizz.toml buzz.toml") == 0
+    out, err = capsys.readouterr()
+    assert out == "fizz.toml: fine; 1 requirement, 1 test\nbuzz.toml: fine; 1 requirement, 1 test, 1 note\n"
+    assert err.startswith("note[vague-word]: ") and "--> buzz.toml:5:28\n" in err and err.count("note[") == 1
+    assert run("check buzz.toml no.toml --format json") == 2
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["event"], row["severity"], row["span"]["file"]) for row in rows] == [
+        ("diagnostic", "error", "no.toml"),
+        ("diagnostic", "note", "buzz.toml"),
+    ]
+    assert run("check buzz.toml no.toml --format sarif") == 2
+    (made,) = json.loads(capsys.readouterr().out)["runs"]
+    assert [(each["level"], each["ruleId"]) for each in made["results"]] == [
+        ("error", "file-unreadable"),
+        ("note", "vague-word"),
+    ]
+    assert run("status buzz.toml") == 0 and "note" not in capsys.readouterr().err
+
+
+def test_notes_are_told_in_order_of_their_places(capsys: Capture) -> None:
+    """Also those of one file; the order of its requirements is another, if some have a section of their own."""
+    texts = '[requirements]\nR1 = "Be fast."\n[project]\nrequirements = { R2 = "Be robust." }\n'
+    Path("b.toml").write_text(texts + '[file]\nname = "b"\nlanguage = "c"\n')
+    assert run("check b.toml fizz.toml --format json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["code"], row["span"]["line"]) for row in rows] == [("vague-word", 2), ("vague-word", 4)]
+
+
 def test_show_says_what_a_request_can_cost(capsys: Capture) -> None:
     assert run("show fizz.toml -m openai:gpt-5") == 0
     _, err = capsys.readouterr()
@@ -177,6 +208,34 @@ def test_show_says_what_a_request_can_cost(capsys: Capture) -> None:
     assert json.loads(capsys.readouterr().out)["at_most"] is None
     assert run("show fizz.toml -m manual") == 0
     assert capsys.readouterr().err.endswith(" tokens, for manual\n")
+
+
+def test_faults_are_told_in_order_of_their_places(capsys: Capture) -> None:
+    """File by file, as they come; what concerns the whole file comes last."""
+    text = '[[tests]]\ncovers = ["R1"]\n[model]\nname = "command:x"\n[project]\nrequirements = ""\n[file]\nname = "/"\n'
+    Path("b.toml").write_text(text + 'language = "zz"\n')
+    places = ["b.toml:2:1", "b.toml:4:1", "b.toml:8:1", "b.toml:9:1"]
+    Path("c.toml").write_text('x = 1\n[project]\ny = 1\nrequirements = ""\n')
+    others = ["c.toml:1:1", "c.toml:3:1", "c.toml", "c.toml"]
+    assert run("check b.toml c.toml no.toml b.toml") == 2
+    shown = [line.split("--> ")[1] for line in capsys.readouterr().err.splitlines() if "--> " in line]
+    assert shown == [*places, *others, "no.toml"]
+    assert run("check b.toml --format json") == 2
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["span"]["line"] for row in rows] == [2, 4, 8, 9]
+
+
+def test_a_sarif_log_of_all_files(capsys: Capture) -> None:
+    """One log, whether there are faults or not, and nothing beside it."""
+    Path("b.toml").write_text("x = 1\ny = 2\n" + FIZZ)
+    for words, code, count in (("b.toml fizz.toml no.toml", 2, 3), ("fizz.toml", 0, 0)):
+        assert run(f"check {words} --format sarif") == code
+        out, err = capsys.readouterr()
+        (made,) = json.loads(out)["runs"]
+        lines = [
+            each["locations"][0]["physicalLocation"].get("region", {}).get("startLine") for each in made["results"]
+        ]
+        assert err == "" and lines == [1, 2, None][:count]
 
 
 @pytest.mark.parametrize("end", [None, KeyboardInterrupt, ZeroDivisionError])

@@ -27,16 +27,17 @@ CUT, BAD = "````python fizz.py\nx", ["````\n(\n````", "````\n)\n````"]
 class Model(ModuleType):
     """A provider that gives its replies in turn, in two pieces."""
 
-    def __init__(self, replies: list[str], finish: str = "stop") -> None:
+    def __init__(self, replies: list[str], finish: list[str]) -> None:
         super().__init__("openai")
-        self.replies, self.finish, self.calls = replies, finish, list[Request]()
+        self.replies, self.calls = replies, list[Request]()
+        self.finish = finish + ["stop"] * len(replies)
 
     def answer(self, request: Request, settings: Settings, spec: Path) -> Generator[str, None, Reply]:
         self.calls.append(request)
         text = self.replies[len(self.calls) - 1]
         yield text[:3]
         yield text[3:]
-        return Reply(text, self.finish, "x-1", 20, 3)
+        return Reply(text, self.finish[len(self.calls) - 1], "x-1", 20, 3)
 
 
 class World:
@@ -52,8 +53,8 @@ class World:
         self.answers: list[dict[str, str]] = []  # to the events `afford`
         self.model([])
 
-    def model(self, replies: list[str], finish: str = "stop") -> Model:
-        self.patch.setitem(sys.modules, "ai_coding.backends.openai", model := Model(replies, finish))
+    def model(self, replies: list[str], finish: list[str] | None = None) -> Model:
+        self.patch.setitem(sys.modules, "ai_coding.backends.openai", model := Model(replies, finish or []))
         return model
 
     def run(self, beside: dict[str, str] | None = None) -> Outcome | tuple[Lock, object, int]:
@@ -191,25 +192,28 @@ def test_the_old_program_is_judged_before_anything_is_asked(world: World) -> Non
     assert "print('Fizz')" in model.calls[1].messages[1].text
 
 
-def test_a_reply_that_waits_a_provider_that_fails_and_a_stream_that_ends(world: World) -> None:
-    """Only a whole answer is recorded; what waits is open, and its files go when its answer is in the journal."""
+def test_a_reply_that_was_cut_off_by_the_token_limit_is_one_attempt(world: World) -> None:
+    """Its continuations count for the lock alone, and the text is read whole."""
+    model, world.plan = world.model([WRONG, RIGHT[:9], RIGHT[9:]], ["stop", "length"]), replace(world.plan, attempts=2)
+    made, replies = world.accepted()
+    assert (made.requests, made.input_tokens, made.output_tokens, replies) == (3, 60, 9, 3) and made.program == FIZZ
+    assert len(model.calls) == 3 and model.calls[2].messages[-2] == ir.Message("assistant", RIGHT[:9])
+    assert [event.data["attempt"] for event in world.events if event.kind == "asked"] == [1, 2, 2]
+    lock.path_for(world.spec.path).unlink()
+    assert world.accepted() == (made, 3) and len(model.calls) == 3
+
+
+def test_where_there_is_no_reply_the_build_ends(world: World) -> None:
     world.plan = replace(world.plan, model="nobody:x")
     (fault,) = world.refused({}).diagnostics
     assert fault.message == "no provider is called 'nobody' (fizz.toml: never built)" and world.is_open() is None
-    world.plan = replace(world.plan, model="openai:x")
-    world.model([RIGHT], finish="cut")
-    message, help = (
-        f"the answer broke off after {len(RIGHT)} characters",
-        "build again: what was answered before is kept",
-    )
-    assert world.refused({}) == Outcome("provider", (error("provider-cut", message, None, help),))
-    assert not (world.plan.journal / "replies").exists()
     world.plan = replace(world.plan, model="manual")
     waiting = world.refused({})
     assert (waiting.status, waiting.diagnostics, world.is_open()) == ("waiting", (), True)
     assert waiting.waiting == tuple(manual.pending(world.plan.journal)) and len(waiting.waiting) == 1
-    waiting.waiting[0].reply.write_text(RIGHT)
-    assert world.accepted()[1] == 1 and list((world.plan.journal / "pending").iterdir()) == []
+    world.plan = replace(world.plan, model="openai:gpt-5", max_cost=1.0)
+    world.answers, model = [{"refused": "too much"}], world.model([RIGHT])
+    assert world.refused({}).status == "failed" and world.kinds() == "afford" and model.calls == []
 
 
 def test_used_programs_are_waited_for_only_when_one_is_to_be_judged(world: World) -> None:
@@ -249,34 +253,3 @@ def test_what_it_cost(world: World) -> None:
     lock.path_for(world.spec.path).unlink()
     world.plan = replace(world.plan, env={"OPENAI_API_URL": "http://localhost:1"})
     assert world.accepted()[0].cost == 0.0, "another endpoint, another price"
-
-
-def test_the_ceiling_is_asked_before_a_request_is_sent(world: World) -> None:
-    """Nothing that is recorded is asked about, and what is refused goes on when it may cost more."""
-    world.plan = replace(world.plan, model="openai:gpt-5", max_cost=1.0)
-    model = world.model([WRONG, RIGHT])
-    world.answers = [{}, {"refused": "too much"}]
-    end = world.run({})
-    words = "what was answered is kept: build again with a higher --max-cost, or set max_tokens in [model]"
-    assert end == Outcome("failed", (error("over-budget", "too much", None, words),)) and world.is_open() is True
-    assert world.kinds() == "afford asked token token replied judged afford" and len(model.calls) == 1
-    most = world.events[0].data
-    assert list(most) == ["at_most"] and most["at_most"] == pytest.approx(prices.at_most(model.calls[0], {}))
-    world.answers = [{}]
-    assert world.accepted()[1] == 2 and world.kinds() == "asked replied judged afford asked token token replied judged"
-
-
-def test_without_a_price_no_ceiling_can_be_kept(world: World) -> None:
-    world.plan = replace(world.plan, max_cost=1.0)
-    model = world.model([RIGHT])
-    message, help = (
-        "no price is known for openai:x, so --max-cost cannot be kept",
-        "leave --max-cost out, or choose a model whose price is known",
-    )
-    assert world.refused({}) == Outcome("invalid", (error("no-price", message, None, help),))
-    assert model.calls == [] and world.events == []
-    world.plan = replace(world.plan, max_cost=0.0)
-    world.accepted()
-    world.plan, world.spec = replace(world.plan, max_cost=1.0), replace(world.spec, requirements={"": "Print it."})
-    world.plan = replace(world.plan, model="manual")
-    assert world.refused({}).status == "waiting" and world.kinds() == "afford asked", "a person costs nothing"

@@ -17,7 +17,7 @@ FIELDS = {
     "Use": "path name interface",
     "Spec": "path name language requirements description='' specs={} hints={} interface='' uses=() context={} tests=() "
     "strategy='direct' attempts=4 critics=('syntax',·'flake8',·'interface',·'tests') model='' parameters={} inputs=() "
-    "needs=() shared={} data={} output=None committed=False",
+    "needs=() shared={} data={} output=None committed=False context_window=0 prompts={} notes=True source=''",
     "Workspace": "path members root output shared data build model inputs tests=()",
     "Program": "files entry",
     "Message": "role text",

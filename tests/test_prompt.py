@@ -1,5 +1,9 @@
 """Prompts: what a request tells a model, in the words of the real templates."""
 
+import subprocess
+import sys
+import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from ai_coding.ir import Language, Message, Program, Spec, Use
 from ai_coding.ir import Test as Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import TemplateError
 
 PYTHON = Language("python", "py", run=("python3", "{entry}"), compile=("cc", "{entry}", "-o", "{stem}"))
 OLD = Program({"fizz.py": "print('Fuzz')\n"}, "fizz.py")
@@ -33,6 +38,48 @@ def test_a_request_is_a_system_and_a_user_message() -> None:
     assert user.text.startswith("# fizz.py\n\nWrite `fizz.py` in python\n\n## Requirements\n\nPrint Fizz.\n\n## How")
     assert user.text.endswith("\n") and not user.text.endswith("\n\n")
     assert prompt.generate(spec()) == messages
+
+
+def test_own_templates_take_the_place_of_the_packages() -> None:
+    """Each on its own; what is left of the package's may be included. Rendered as those are."""
+    own = {"a/b/system.j2": "Be {{ spec.name | fenced }}\n"}
+    assert prompt.generate(replace(spec(), prompts=own)) == (
+        Message("system", "Be ````\nfizz\n````"),
+        prompt.generate(spec())[1],
+    )
+    own = {"request.j2": "\n{% if tests %}\n    {% endif %}\n{% include 'ai_coding/request.j2' %}\n\nMind this.\n\n"}
+    system, user = prompt.repair(replace(spec(), prompts=own), OLD, [error("x", "bad")])
+    assert (system, user.text) == (
+        prompt.generate(spec())[0],
+        prompt.repair(spec(), OLD, [error("x", "bad")])[1].text + "Mind this.\n",
+    )
+    values = {"request.j2": "{{ program.entry }} {{ changes }} {{ problems | length }} {{ tests | length }}"}
+    hidden = Case("never told", held_out=True)
+    assert prompt.repair(replace(spec(hidden), prompts=values), OLD, [], "-x")[1].text == "fizz.py -x 0 0\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ no }}", "{{ spec.no }}", "{{ spec.path.read_text() }}", "{{ spec.path | attr('unlink') }}",
+        "{{ (spec.path / 'x')['write_text'] }}", "{{ spec.path.parent }}", "{{ ''.__class__ }}",
+        "{{ tests.append(1) }}",
+        "{% include 'system.j3' %}", "{% include '/etc/hosts' %}", "{% include 'ai_coding/../prompt.py' %}",
+    ],
+)  # fmt: skip
+def test_a_template_may_come_from_a_stranger(text: str) -> None:
+    """It reaches no file but the package's templates; what it may not do is an error at its line."""
+    with pytest.raises(TemplateError) as caught:
+        prompt.generate(replace(spec(), prompts={"own/request.j2": "a\n" + text}))
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert ("own/request.j2", 2) in frames
+
+
+def test_jinja_is_imported_late() -> None:
+    code = "import sys; from ai_coding import prompt; print('jinja2' in sys.modules)"
+    env = {"PYTHONPATH": str(Path(prompt.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_all_that_a_spec_says_is_told_as_it_stands() -> None:
@@ -96,6 +143,16 @@ def test_a_repair_tells_what_is_wrong() -> None:
     again = prompt.repair(spec(), OLD, problems, "-old")[1].text
     assert fence in again and "````diff\n-old\n````" in again and "What changed" not in text
     assert prompt.repair(spec(), OLD, [], "x") == prompt.generate(spec(), OLD, "x")
+
+
+def test_a_continuation_shows_what_came_and_asks_to_go_on() -> None:
+    """What came is a message as it stands, and no part of the template."""
+    messages = prompt.generate(spec())
+    made = prompt.continuation(messages, " so {{ far }}\n\n")
+    assert made[:2] == messages and made[2] == Message("assistant", " so {{ far }}\n\n") and len(made) == 4
+    text = Path(prompt.__file__).with_name("prompts").joinpath("continue.j2").read_text("utf-8").strip() + "\n"
+    assert made[3] == Message("user", text) and "exactly where it stops" in text
+    assert prompt.continuation((), "x")[1] == made[3]
 
 
 def test_a_difference_is_a_diff_in_the_order_of_keys() -> None:

@@ -14,9 +14,13 @@ from ai_coding.faults import Faults
 COPY = ("tests", 7, "copy")
 LISTS = (("project", "context"), ("project", "uses"), COPY)
 UNIT = '[file]\nname = "n"\n[project]\ninterface = """\n\n  x\n\n"""\n'
-OUT = "leads out of the folder that this file may read"
+OUT = "leads out of the folder that this file may read | only what lies in in/ is read: put a copy there"
+ADD = "add it to the `interface` there"
+HERE = "it is looked for in in/"
 CYCLE = "cycle 0: 'u.toml' uses this file in turn | move what both need to a third"
-NONE = "no-interface 0: 'u.toml' has no `interface` that others may rely on | "
+NONE = (
+    'no-interface 0: \'u.toml\' has no `interface` that others may rely on | add interface = """…""" to its [project]'
+)
 
 
 def collect() -> Faults:
@@ -79,15 +83,15 @@ def test_context_is_text_as_it_is(folder: Path) -> None:
 )
 @pytest.mark.parametrize("place", ["context", "copies", "uses"])
 def test_paths_that_are_none(folder: Path, place: str, path: str) -> None:
-    assert look(folder, place, [path]) == [f"bad-path 0: {path!r} {OUT} | "]
+    assert look(folder, place, [path]) == [f"bad-path 0: {path!r} {OUT}"]
 
 
 @pytest.mark.parametrize("place", ["context", "copies", "uses"])
 def test_links_and_what_is_no_file(folder: Path, place: str) -> None:
     """What counts is where a path really leads; a link out is one even if nothing is there."""
     long = "a/" * 3000 + "a"
-    out = {path: f"bad-path @: {path!r} {OUT} | " for path in ("outside", "far", "up/out", "up/in/../out")}
-    gone = {path: f"missing-file @: there is no file {path!r} | " for path in ("gone", "d", "nothing", "loop", long)}
+    out = {path: f"bad-path @: {path!r} {OUT}" for path in ("outside", "far", "up/out", "up/in/../out")}
+    gone = {p: f"missing-file @: there is no file {p!r} | {HERE}" for p in ("gone", "d", "nothing", "loop", long)}
     expected = {**out, **gone}
     listed = [path for pair in zip(out, gone) for path in pair] + [long]
     assert look(folder, place, listed) == [expected[p].replace("@", str(i)) for i, p in enumerate(listed)]
@@ -119,10 +123,17 @@ def test_all_faults_of_context_in_order(folder: Path) -> None:
     texts, files = references.context(faults, folder, ["latin", "d/f", "gone", "it's"])
     assert list(texts) == ["d/f"] and folder / "d" / "f" in files
     assert told(faults) == [
-        "bad-encoding 0: 'latin' is not UTF-8 text | ",
-        "missing-file 2: there is no file 'gone' | ",
-        'missing-file 3: there is no file "it\'s" | ',
+        "bad-encoding 0: 'latin' is not UTF-8 text | save the file as UTF-8",
+        f"missing-file 2: there is no file 'gone' | {HERE}",
+        f'missing-file 3: there is no file "it\'s" | {HERE}',
     ]
+
+
+def test_other_texts_are_read_likewise(folder: Path) -> None:
+    faults = Faults("x.toml", {("build", "prompts"): Span("x.toml", 4)})
+    assert references.context(faults, folder, ["d/f"], ("build", "prompts"))[1] and faults.found == []
+    assert references.context(faults, folder, ["gone", "latin"], ("build", "prompts")) == ({}, [])
+    assert [(d.code, d.span and d.span.line) for d in faults.found] == [("missing-file", 4), ("bad-encoding", 4)]
 
 
 def test_copies_are_bytes_by_file_name(folder: Path) -> None:
@@ -134,15 +145,20 @@ def test_copies_are_bytes_by_file_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "missing"),
-    [(["d/f", "d/f"], []), (["d/f", "e/f", "latin", "e/f"], [1, 3]), (["gone", "d/gone", "x/gone"], [0, 1, 2])],
+    ("listed", "missing", "name"),
+    [
+        (["d/f", "d/f"], [], "f"),
+        (["latin", "d/f", "e/f", "x/latin", "e/f"], [2, 3, 4], "f"),
+        (["gone", "d/gone", "x/gone"], [0, 1, 2], "gone"),
+    ],
 )
-def test_two_files_to_copy_have_one_name(folder: Path, listed: list[str], missing: list[int]) -> None:
+def test_two_files_to_copy_have_one_name(folder: Path, listed: list[str], missing: list[int], name: str) -> None:
     """That is told once, at the list, after all that is said of its elements."""
     faults = collect()
     references.copies(faults, folder, listed, COPY)
-    gone = [f"missing-file {index}: there is no file {listed[index]!r} | " for index in missing]
-    assert told(faults) == [*gone, "bad-path 98: two files to copy have one name | "]
+    gone = [f"missing-file {index}: there is no file {listed[index]!r} | {HERE}" for index in missing]
+    way_out = "they are laid side by side: rename one of them"
+    assert told(faults) == [*gone, f"bad-path 98: two files to copy are called {name!r} | {way_out}"]
 
 
 def test_used_units_and_all_they_need(tmp_path: Path) -> None:
@@ -188,12 +204,12 @@ def test_names_that_are_not_offered(tmp_path: Path) -> None:
     ]
     used, _ = references.uses(faults, tmp_path / "x.toml", listed)
     assert told(faults) == [
-        "unknown-name 0: 'u.toml' does not offer 'One' | ",
-        "unknown-name 0: 'u.toml' does not offer 'two' | ",
-        "unknown-name 1: 'u.toml' does not offer '' | ",
-        "unknown-name 2: 'u.toml' does not offer '' | ",
-        f"bad-path 3: '../u.toml' {OUT} | ",
-        "missing-file 4: there is no file 'gone.toml' | ",
+        f"unknown-name 0: 'u.toml' does not offer 'One' | {ADD}",
+        f"unknown-name 0: 'u.toml' does not offer 'two' | {ADD}",
+        f"unknown-name 1: 'u.toml' does not offer '' | {ADD}",
+        f"unknown-name 2: 'u.toml' does not offer '' | {ADD}",
+        f"bad-path 3: '../u.toml' {OUT}".replace("in/", f"{tmp_path.name}/"),
+        f"missing-file 4: there is no file 'gone.toml' | it is looked for in {tmp_path.name}/",
         NONE.replace("0: 'u", "5: 'w"),
         CYCLE.replace("0: 'u", "6: 'v"),
     ]
@@ -248,8 +264,9 @@ def test_a_file_that_uses_itself(tmp_path: Path) -> None:
     (tmp_path / "u.toml").symlink_to("x.toml")
     for path in ("x.toml", "u.toml"):
         faults = collect()
+        gone = f"missing-file 0: there is no file 'gone.toml' | it is looked for in {tmp_path.name}/"
         references.uses(faults, tmp_path / path, ["gone.toml", "u.toml", "gone.toml"])
-        assert told(faults) == ["missing-file 0: there is no file 'gone.toml' | ", CYCLE.replace("0", "1", 1)]
+        assert told(faults) == [gone, CYCLE.replace("0", "1", 1)]
 
 
 def test_a_long_chain_and_many_ways(tmp_path: Path) -> None:
@@ -268,7 +285,7 @@ def test_a_long_chain_and_many_ways(tmp_path: Path) -> None:
 def test_pipes_are_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "v.toml")
     write(tmp_path, u=users("v"))
-    faults, gone = collect(), "missing-file 0: there is no file 'v.toml' | "
+    faults, gone = collect(), f"missing-file 0: there is no file 'v.toml' | it is looked for in {tmp_path.name}/"
     _, needs = references.uses(faults, tmp_path / "x.toml", ["u.toml"])
     assert needs == (tmp_path / "u.toml", tmp_path / "v.toml") and told(faults) == []
     for place in ("context", "copies", "uses"):

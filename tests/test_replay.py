@@ -1,12 +1,13 @@
 """Transcripts are walked: another question, program or result is told with its file, and nothing damaged raises."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ai_coding import lock, prompt, replay, workspace
+from ai_coding import continuation, lock, prompt, replay, workspace
 from ai_coding.diagnostic import Diagnostic, error
 from ai_coding.ir import Judge, Program, Reply, Request, Spec
 from ai_coding.lock import Lock
@@ -89,6 +90,35 @@ def told(problem: Diagnostic) -> str:
 def test_a_unit_that_is_what_its_requirement_file_says(root: Path) -> None:
     store(root, steps(load(root)))
     assert found(root) == []
+
+
+def cut(rows: list[dict[str, Any]], spec: Spec, *parts: str) -> list[dict[str, Any]]:
+    """The same steps, but the first reply came in parts, since the token limit cut it off."""
+    need = next(direct(spec))
+    assert not isinstance(need, Judge)
+    walk, made = continuation.whole(Request("m", 2, spec.parameters, need.messages)), list[dict[str, Any]]()
+    request = next(walk)
+    for number, part in enumerate(parts, 1):
+        reply = Reply(part, "length" if number < len(parts) else "stop")
+        made.append({"request": request.digest, "model": "m", "reply": asdict(reply)})
+        with suppress(StopIteration):
+            request = walk.send(reply)
+    return made + rows[1:]
+
+
+def test_a_reply_that_was_continued(root: Path) -> None:
+    """Each continuation is a question of its own, and the whole is read."""
+    rows, spec = steps(load(root)), load(root)
+    text = REPLIES[0]
+    for parts in ((text[:5], text[5:]), (text[:5], text[5:20], text), (text, "")):
+        store(root, cut(rows, spec, *parts))
+        assert found(root) == []
+    right = cut(rows, spec, text[:5], text[5:9], text[9:])
+    for wrong in (right[:2] + right[3:], right[:1] + right[2:], [right[0], right[0], *right[1:]], right[:2]):
+        store(root, wrong)
+        assert found(root) == ["other-request self/extra.toml"]
+    store(root, [right[0], {**right[1], "reply": {"text": text[5:]}}, *right[3:]])
+    assert found(root) == [], "a reply that does not say how it ended is whole"
 
 
 def test_another_requirement_or_take(root: Path) -> None:

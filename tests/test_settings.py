@@ -22,6 +22,11 @@ MODELS = [  # -m, pinned in the requirement file, the environment, what is chose
     ("", "", "OPENAI_API_KEY= GROQ_API_KEY=g", "groq:openai/gpt-oss-20b", "GROQ_API_KEY=g"),
     ("", "", "OPENAI_API_KEY=k GROQ_API_KEY=g", "openai:gpt-5", "OPENAI_API_KEY=k GROQ_API_KEY=g"),
     ("", "", "GROQ_BASE_URL=h OPENAI_API_MODEL=m", "", "GROQ_BASE_URL=h"),
+    ("", "", "DEEPSEEK_API_KEY=d OPENAI_API_MODEL=m", "", "DEEPSEEK_API_KEY=d"),
+    ("", "", "XAI_API_KEY=x GROQ_API_KEY=g", "groq:openai/gpt-oss-20b", "XAI_API_KEY=x GROQ_API_KEY=g"),
+    ("", "", "OLLAMA_API_URL=o MISTRAL_API_URL=m OLLAMA_HOST=h", "", "OLLAMA_API_URL=o MISTRAL_API_URL=m"),
+    ("", "", "GEMINI_API_KEY= GOOGLE_API_KEY=g", "", "GEMINI_API_KEY=g"),
+    ("gemini:x", "", "GEMINI_API_KEY=a GOOGLE_API_KEY=b", "gemini:x", "GEMINI_API_KEY=a"),
     ("", "", "PATH=p GROQ_BASE_URL=", "", ""),
 ]
 

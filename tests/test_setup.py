@@ -48,9 +48,9 @@ def test_what_is_installed(tmp_path: Path) -> None:
         "ai_coding",
         *(f"ai_coding.{n}" for n in ("backends", "critics", "strategies")),
     ]
-    data = {"ai_coding": ["languages.toml", "prompts/*.j2", "iteration.txt", "py.typed"]}
+    names = ["explanations.md", "iteration.txt", "keys.toml", "languages.toml", "prompts/*.j2", "providers.toml"]
     assert {key: sorted(value) for key, value in found["package_data"].items()} == {
-        "ai_coding": sorted(data["ai_coding"])
+        "ai_coding": [*names, "py.typed", "starter.j2"]
     }
     scripts = [script.replace(" ", "") for script in found["entry_points"]["console_scripts"]]
     assert list(found["entry_points"]) == ["console_scripts"] and scripts == ["ai_coding=ai_coding.cli:main"]
@@ -63,8 +63,8 @@ def test_what_it_needs(tmp_path: Path) -> None:
         "openai>=3.50,<4", "groq>=1.4,<2", "tomlkit>=0.15,<0.16", "jinja2>=3.1", "flake8>=7",
         "rich>=13", "platformdirs>=4", "filelock>=3.12", "genai-prices>=0.2",
     ]  # fmt: skip
-    test = ["pytest>=8", "hypothesis>=6", "mypy>=1.10", "xllamacpp", "gguf", "numpy"]
-    assert found["extras_require"] == {"test": test}
+    test = ["pytest>=8", "hypothesis>=6", "mypy>=1.10", "xllamacpp>=2026.10", "gguf", "numpy", "fastjsonschema>=2.16"]
+    assert found["extras_require"] == {"local": ["xllamacpp>=2026.10"], "test": test}
 
 
 def test_without_a_version_nothing_is_set_up(tmp_path: Path) -> None:

@@ -51,6 +51,19 @@ def end(spec: Spec, answer: dict[str, str] | None) -> object:
     return done.value.value
 
 
+def test_a_source_is_where_the_first_build_starts(spec: Spec) -> None:
+    """The model is told all requirements as what is to change; a lock's program takes the source's place."""
+    spec = replace(
+        spec, source="print('Fuzz')\n", requirements={"R1": "Print Fizz.", "R2": "Once."}, description="Fizz"
+    )
+    program = Program({"fizz.py": "print('Fuzz')\n"}, "fizz.py")
+    changes = "--- requirements R1\n+++ requirements R1\n@@ -0,0 +1 @@\n+Print Fizz.\n"
+    changes += "--- requirements R2\n+++ requirements R2\n@@ -0,0 +1 @@\n+Once."
+    assert survey(spec).base == survey(spec, anew=True).base == (program, changes)
+    accept(spec)
+    assert survey(spec).base == (FIZZ, "") and survey(spec, anew=True).base == (None, "")
+
+
 def test_a_unit_that_was_never_built(spec: Spec) -> None:
     found, key = survey(spec), journal.unit(spec.path, plan(spec).out)
     assert (found.spec, found.settings, found.key, found.old) == (spec, plan(spec), key, None)

@@ -10,6 +10,7 @@ from ai_coding.ir import Spec
 UNIT = 'requirements = "x"\n[file]\nname = "NAME"\nlanguage = "c"\n'
 OTHER = "give one of them another name"
 HELP = "it has to be a folder around this file, in the same version-controlled tree"
+TOML = "the name of a requirement file ends in .toml"
 SPACE = '[workspace]\nmembers = ["*.toml"]\n'
 
 
@@ -91,7 +92,7 @@ def test_faults_are_told_once_and_at_their_place(here: Path) -> None:
     specs, found = load(".", str(here / "e"), "gone.toml")
     assert [spec.path.stem for spec in specs] == ["a", "b", "c"] and [line.split(" | did")[0] for line in found] == [
         "w.toml:3:1 bad-path: 'no' matches no file below " + here.name + "/ | ",
-        f"{here}/e no-files: there is no requirement file in this folder | ",
+        f"{here}/e no-files: there is no requirement file in this folder | {TOML}",
         "d.toml:5:1 unknown-key: unknown key `x` in [file] | known here: description, extension, language, name",
         "gone.toml file-unreadable: cannot read gone.toml: No such file or directory | ",
         f"b.toml duplicate-output: N.c is also what a.toml yields | {OTHER}",
@@ -113,6 +114,17 @@ def test_a_root_is_around_the_file_and_in_the_checkout(here: Path) -> None:
     assert load("../no.toml")[1][0].startswith(f"{here}/no.toml file-unreadable:")
     (here / "sub/.git").rmdir()
     assert not faults(SPACE + 'root = ".."\n')
+
+
+def test_what_no_member_can_choose_is_told_at_its_place_and_once() -> None:
+    put(a="n", b="N", w=SPACE + '[build]\nstrategy = "x"\ncritics = ["syntax", "test"]\n')
+    assert load("w.toml") == (
+        [],
+        [
+            "w.toml:4:1 unknown-strategy: unknown strategy 'x' | known: direct",
+            "w.toml:5:1 unknown-critics: unknown critics 'test' | did you mean `tests`?",
+        ],
+    )
 
 
 def test_nothing_leads_out(here: Path) -> None:

@@ -2,28 +2,20 @@
 
 What such an SDK raises, and what it lets through unchecked, becomes a ProviderError here, once.
 
-In: an SDK and a client of it, a Request, and what else this provider wants to be sent.
+In: an SDK and a client of it, a Request, what else this provider wants to be sent, and the name
+of the variable that the API key came from.
 Out: the text in pieces, as it comes, and in the end the Reply; or a ProviderError.
 """
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ai_coding.backends import ProviderError
+from ai_coding.backends.failure import Call, nothing, raised, refusal
 from ai_coding.ir import Reply, Request
 
-_LONGEST = 500  # characters of a provider's own words
-_PARAMETERS = "check that the model knows each parameter and allows its value"
-_KEY = "check that the API key is valid and may use this model"
-_HELP = {
-    400: _PARAMETERS,
-    401: _KEY,
-    403: _KEY,
-    404: "check the name of the model",
-    413: "shorten the requirements, or use a model that reads more",
-    422: _PARAMETERS,
-    429: "wait a while, or check the limits of your account",
-}
+MOST = 1_000_000  # chunks of one answer
 
 
 def complete(
@@ -32,14 +24,18 @@ def complete(
     request: Request,
     extra: Mapping[str, Any],
     lost: tuple[type[Exception], ...] = (),
+    key: str = "",
 ) -> Generator[str, None, Reply]:
-    """sdk: has the exceptions; lost: more of them.
+    """sdk: has the exceptions; lost: more of them. key: the variable that the API key came from.
 
-    Raises ProviderError: provider-STATUS if the provider refused, provider-connection if the
-    connection broke or something else than chunks of a completion came.
+    Raises ProviderError.
     """
+    call = Call(sdk, request, str(client.base_url), key)
     pieces: list[str] = []
+    refusals: list[str] = []
     said: dict[str, Any] = {"finish": "cut"}
+    # The SDKs leak ValueError and RecursionError when what a server sends cannot be decoded.
+    faults: tuple[type[Exception], ...] = (sdk.APIError, ValueError, RecursionError, *lost)
     try:
         for chunk in client.chat.completions.create(
             model=request.model.partition(":")[2],
@@ -47,28 +43,44 @@ def complete(
             stream=True,
             **{**request.parameters, **extra},
         ):
+            call = replace(call, chunks=call.chunks + 1)
+            if call.chunks > MOST:
+                raise ProviderError(
+                    "provider-endless",
+                    f"{request.model} answers without end: more than {MOST:,} chunks",
+                    "set max_tokens in [model], or choose another model with -m",
+                )
             said |= _read(chunk)
+            refusals.append(said.pop("refusal", ""))
             if text := said.pop("text", ""):
                 pieces.append(text)
+                call = replace(call, characters=call.characters + len(text))
                 yield text
-    except sdk.APIStatusError as error:
-        raise _refused(error) from error
-    except lost as error:
-        raise _broken(error) from error
-    except (sdk.APIError, ValueError) as error:
-        raise _broken(error) from error
+    except faults as error:
+        raise raised(call, error) from error
+    if not call.chunks:
+        raise nothing(call)
+    words = "".join(refusals)
+    if words or said["finish"] == "content_filter":
+        raise refusal(call, words)
     return Reply("".join(pieces), **said)
 
 
 def _read(chunk: Any) -> dict[str, Any]:
-    """What a chunk says, by Reply's names, without what it leaves out; ValueError if none."""
+    """What a chunk says, by Reply's names, and refusal, without what it leaves out.
+
+    ValueError if it is no chunk.
+    """
     if chunk is None:
         raise ValueError("nothing was sent where a chunk should be")
     choices = _field(chunk, "choices", (list, tuple))
     choice = choices[0] if choices else None
+    delta = _field(choice, "delta")
     usage = _field(chunk, "usage")
     found = {
-        "text": _field(_field(choice, "delta"), "content", str),
+        "text": _field(delta, "content", str),
+        # Not every SDK knows this field.
+        "refusal": _field(delta, "refusal", str) if hasattr(delta, "refusal") else None,
         "finish": _field(choice, "finish_reason", str),
         "model": _field(chunk, "model", str),
         "input_tokens": _field(usage, "prompt_tokens", int),
@@ -88,32 +100,3 @@ def _field(owner: Any, name: str, kind: type[Any] | tuple[type[Any], ...] = obje
     if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
         raise ValueError(f"{name} was sent as {type(value).__name__}")
     return value
-
-
-def _refused(fault: Any) -> ProviderError:
-    status = fault.status_code
-    outer: Mapping[str, Any] = (
-        fault.body if isinstance(fault.body, Mapping) else {"message": fault.body}
-    )
-    inner: Any = outer.get("error")
-    if isinstance(inner, Mapping):
-        inner = inner.get("message")
-    candidates: list[Any] = [inner, outer.get("message"), fault.message]
-    words = next((each for each in candidates if isinstance(each, str) and each), "")
-    return ProviderError(
-        f"provider-{status}",
-        f"the provider answered {status}: {words[:_LONGEST]}",
-        _HELP.get(status, "try again later"),
-    )
-
-
-def _broken(fault: Exception) -> ProviderError:
-    message = f"the connection failed: {str(fault) or type(fault).__name__}"
-    cause = fault.__cause__
-    if cause is not None:
-        message += f" ({str(cause) or type(cause).__name__})"
-    return ProviderError(
-        "provider-connection",
-        message,
-        "check the network and the provider's address, then try again",
-    )

@@ -28,7 +28,7 @@ def answer(request: Request, settings: Settings, spec: Path) -> Generator[str, N
     Raises ProviderError, once the first piece is asked for.
     """
     with _client(settings) as client:
-        return (yield from complete(groq, client, request, _EXTRA, _LOST))
+        return (yield from complete(groq, client, request, _EXTRA, _LOST, key="GROQ_API_KEY"))
 
 
 def _client(settings: Settings) -> groq.Groq:
