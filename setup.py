@@ -60,6 +60,7 @@ if __name__ == "__main__":
             "platformdirs>=4",
             "filelock>=3.12",
             "genai-prices>=0.2",
+            "shtab>=1.9",
         ],
         extras_require={
             "local": ["xllamacpp>=2026.10"],

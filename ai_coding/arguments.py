@@ -9,7 +9,7 @@ import argparse
 import math
 from pathlib import Path
 
-from ai_coding import __version__
+from ai_coding import __version__, usage
 
 COMMANDS: dict[str, str] = {
     "build": "Build programs from requirement files",
@@ -20,30 +20,21 @@ COMMANDS: dict[str, str] = {
     "explain": "Explain the code of a diagnostic",
     "pending": "List the requests that wait for a reply",
     "schema": "Print the schema of requirement files",
+    "completion": "Print the script that completes command lines in a shell",
     "self": "Rebuild ai_coding from its own requirement files",
 }
 
 _DESCRIPTION = """\
-A compiler whose source language is a requirement file: a model writes the program,
-critics check it, and a lock makes the next build give the same bytes."""
-
-_EXAMPLES = """\
-examples:
-  ai_coding build hello.toml
-  ai_coding -m openai:gpt-5 hello.toml
-  ai_coding -m 'command:llm' hello.toml
-  ai_coding -m manual hello.toml
-"""
+A compiler whose source language is a requirement file: a model writes
+the program, critics check it, and a lock makes the next build give the
+same bytes."""
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and options; a value is found under its long option's name, as in R1."""
-    top = argparse.ArgumentParser(
-        prog="ai_coding",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    top = usage.Parser(
+        **usage.form("")
+        | {"prog": "ai_coding", "description": _DESCRIPTION, "allow_abbrev": False}
     )
     top.add_argument(
         "--version",
@@ -55,10 +46,11 @@ def parser() -> argparse.ArgumentParser:
         title="commands", dest="command", required=True, metavar="COMMAND"
     )
     for name, line in COMMANDS.items():
-        command = commands.add_parser(name, help=line, description=line, allow_abbrev=False)
-        _add_common_options(command, name)
-        if name in ("build", "self"):
-            _add_run_options(command)
+        command = commands.add_parser(
+            name,
+            **usage.form(name) | {"help": line, "description": line, "allow_abbrev": False},
+        )
+        # Help shows options in the order in which they are added: a command's own come first.
         if name == "build":
             _add_build_options(command)
         if name == "init":
@@ -69,6 +61,14 @@ def parser() -> argparse.ArgumentParser:
             )
         if name == "self":
             _add_self_options(command)
+        if name == "completion":
+            command.add_argument(
+                "shell", choices=("bash", "zsh", "fish"), help="shell that the script is for"
+            )
+        else:
+            _add_common_options(command, name)
+        if name in ("build", "self"):
+            _add_run_options(command)
     return top
 
 

@@ -173,7 +173,11 @@ def _check(request: Request, reply: Reply, number: int) -> None:
 
 
 def _failure(site: Site, fault: Diagnostic) -> Outcome:
-    """The fault, with the unit it was asked for, why, and that nothing is lost."""
+    """The fault, with the unit it was asked for, why, and, if a provider was asked, that nothing
+    is lost."""
     message = f"{fault.message} ({site.spec.path.name}: {site.why})"
-    way_out = f"{fault.help}\n{_KEPT}" if fault.help else _KEPT
+    way_out = fault.help
+    # Other codes, such as no-key, say that nobody was asked.
+    if fault.code.startswith("provider-"):
+        way_out = f"{way_out}\n{_KEPT}" if way_out else _KEPT
     return Outcome("provider", (replace(fault, message=message, help=way_out),))

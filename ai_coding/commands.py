@@ -147,12 +147,17 @@ def follow(options: Namespace, events: Generator[Event, None, Result]) -> tuple[
         reader = progress.Text(verbose, getattr(options, "quiet", False))
     # They are closed from right to left: workers may still write while they are waited for.
     with closing(reader), closing(events):
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as stop:
-                return reader, stop.value
-            reader.event(event)
+        try:
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as stop:
+                    return reader, stop.value
+                reader.event(event)
+        except KeyboardInterrupt:
+            # Closing the generator can take minutes: who interrupted it has to know that it ends.
+            reader.event(Event("interrupted", ""))
+            raise
 
 
 def conclude(reader: Reader, ends: Iterable[tuple[str, Outcome]]) -> int:
@@ -203,9 +208,11 @@ def _show_request(spec: Spec, request: Request, env: Mapping[str, str], as_json:
         }
         print(json.dumps(row))
     else:
+        from ai_coding import words
         from ai_coding.backends import manual
 
-        print(manual.rendered(request))
+        text = manual.rendered(request)
+        print(words.plain(text) if sys.stdout.isatty() else text)
         cost = f", at most {prices.dollars(at_most)}" if at_most else ""
         model = request.model or "no model"
         print(f"{spec.path.name}: about {tokens:,} tokens, for {model}{cost}", file=sys.stderr)

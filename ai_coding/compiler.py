@@ -25,11 +25,8 @@ Events = Generator[Event, Mapping[str, str] | None, Outcome]
 
 def compile(spec: Spec, settings: Settings) -> Events:
     """Builds one unit. `needs` may be sent path -> status."""
-    with alone(spec, settings) as key:
-        site, problems = survey(spec, settings, key)
-        if site is None:
-            return Outcome("invalid", tuple(problems))
-        return (yield from _build(site))
+    # Not a generator itself: that would run, and look at the inputs, only at its first event.
+    return _compile(spec, settings, journal.fingerprints(spec.inputs))
 
 
 def status(spec: Spec, settings: Settings) -> str:
@@ -61,7 +58,16 @@ def requests(spec: Spec, settings: Settings) -> list[Request]:
         return [Request(model, site.take, spec.parameters, first.messages)]
 
 
-def _build(site: Site) -> Events:
+def _compile(spec: Spec, settings: Settings, read: Mapping[str, str]) -> Events:
+    """read: the fingerprints of the inputs that this build is made from."""
+    with alone(spec, settings) as key:
+        site, problems = survey(spec, settings, key)
+        if site is None:
+            return Outcome("invalid", tuple(problems))
+        return (yield from _build(site, read))
+
+
+def _build(site: Site, read: Mapping[str, str]) -> Events:
     spec, settings = site.spec, site.settings
     beside: Mapping[str, str] | None = None
     if site.old and not site.why:
@@ -79,12 +85,12 @@ def _build(site: Site) -> Events:
         if edited:
             return Outcome("invalid", tuple(edited))
     if site.old and not site.why:
-        return (yield from _write(site, site.old, (), 0))
+        return (yield from _write(site, read, site.old, (), 0))
     accepted = yield from drive(site, beside)
     if isinstance(accepted, Outcome):
         return accepted
     made, verdict, replies = accepted
-    return (yield from _write(site, made, verdict, replies))
+    return (yield from _write(site, read, made, verdict, replies))
 
 
 def _rejudged(spec: Spec, old: lock.Lock, beside: Mapping[str, str]) -> str:
@@ -101,7 +107,13 @@ def _not_locked(site: Site) -> Diagnostic:
     return error("lock-stale", message, None, "build without --locked and commit the lock")
 
 
-def _write(site: Site, made: lock.Lock, verdict: tuple[Diagnostic, ...], replies: int) -> Events:
+def _write(
+    site: Site,
+    read: Mapping[str, str],
+    made: lock.Lock,
+    verdict: tuple[Diagnostic, ...],
+    replies: int,
+) -> Events:
     """Writes made's program, and made itself if site has a why: then it is new."""
     spec, settings = site.spec, site.settings
     # A person may have edited a file while the model answered.
@@ -119,7 +131,7 @@ def _write(site: Site, made: lock.Lock, verdict: tuple[Diagnostic, ...], replies
     except OSError as problem:
         help = "make room for the files and build again: no answer is lost"
         return Outcome("failed", (error("emit-failed", f"cannot write: {problem}", None, help),))
-    _remember(site, made.program, files)
+    _remember(site, read, made.program, files)
     written = sorted(os.path.relpath(path) for path in missing)
     yield Event("emitted", spec.path.name, {"files": written})
     notes = (*verdict, *(_kept(copy) for copy in copies))
@@ -139,13 +151,17 @@ def _kept(copy: Path) -> Diagnostic:
     return Diagnostic("note", "kept-copy", message, Span(os.path.relpath(copy)))
 
 
-def _remember(site: Site, program: Program, files: Mapping[Path, bytes]) -> None:
+def _remember(
+    site: Site, read: Mapping[str, str], program: Program, files: Mapping[Path, bytes]
+) -> None:
+    # Builds write the locks, perhaps since the inputs were read: that is no change to notice.
+    locks = [lock.path_for(path) for path in (site.spec.path, *site.spec.needs)]
     # A build from the lock alone does not answer the question that another build has begun to ask.
     still_open = bool(site.settings.locked and site.state.get("open"))
     site.remember(
         take=site.state["take"] if still_open else site.take,
         open=still_open,
-        seen=journal.fingerprints([*site.spec.inputs, lock.path_for(site.spec.path), *files]),
+        seen={**read, **journal.fingerprints([*locks, *files])},
         version=__version__,
         outputs=[digest(data) for data in files.values()],
         entry=program.entry,

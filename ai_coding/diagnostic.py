@@ -6,7 +6,10 @@ that a person or a model reads.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+_MOST_SHOWN = 200
+_SHOWN_BEFORE = 100
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,27 @@ def _place(span: Span) -> list[str]:
     arrow = f"{margin}--> {span}"
     if not span.line or not span.text:
         return [arrow]
+    shown = _shortened(span)
     return [
         arrow,
         f"{margin} |",
-        f"{span.line} | {span.text}",
-        f"{margin} | {_carets(span)}",
+        f"{span.line} | {shown.text}",
+        f"{margin} | {_carets(shown)}",
     ]
+
+
+def _shortened(span: Span) -> Span:
+    """The same place in the part of the text that is shown: its column counts from there."""
+    size = len(span.text)
+    if size <= _MOST_SHOWN:
+        return span
+    # A column beyond the text is marked right behind it, so that is where the part has to be.
+    start = max(0, min(span.column - 1, size) - _SHOWN_BEFORE)
+    end = start + _MOST_SHOWN
+    before = "…" if start else ""
+    after = "…" if end < size else ""
+    text = before + span.text[start:end] + after
+    return replace(span, column=span.column - start + len(before), text=text)
 
 
 def _carets(span: Span) -> str:

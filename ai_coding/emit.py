@@ -99,7 +99,10 @@ def _conflict(
     if not path.is_file():
         return _FOLDER
     old = path.read_bytes()
-    return None if old == data or digest(old) in ours else _EDITED
+    # Version control may put CRLF for LF and back, and that is no edit.
+    plain = old.replace(b"\r\n", b"\n")
+    as_new = plain == data.replace(b"\r\n", b"\n")
+    return None if as_new or digest(old) in ours or digest(plain) in ours else _EDITED
 
 
 def _refuse(path: Path) -> None:

@@ -1,13 +1,16 @@
 """The journal: answers by the digest of their question, in the cache folder.
 
 The folder may be deleted or shared: an answer that is gone or damaged is as if it had never been
-there. What is written is written whole and durably, and the form of an entry never changes.
+there, but damage is told, once. What is written is written whole and durably, and the form of an
+entry never changes.
 
 In: the journal's folder, a kind, a key and a value; or the files of a build.
-Out: the value as it was put, or None; files on the disk; whether a build has nothing to do.
+Out: the value as it was put, or None; files on the disk; whether a build has nothing to do;
+a warning in the log for each damaged entry.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -20,24 +23,32 @@ def put(folder: Path, kind: str, key: str, value: object) -> None:
     """Store value as the answer to key, durably; makes the folders."""
     data = _entry(key, json.dumps(value))
     path = _place(folder, kind, key)
+    missing = [place for place in (path.parent, folder / kind) if not place.is_dir()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, data)
-    sync(folder / kind)
-    sync(folder)
+    try:
+        write(path, data)
+    finally:
+        # Even if that failed: the next put finds these folders there, and leaves them alone.
+        for place in missing:
+            sync(place.parent)
 
 
 def get(folder: Path, kind: str, key: str) -> Any:
     """The value, or None: no entry, one of another key, or damaged in any way."""
-    data = _read(_place(folder, kind, key))
+    path = _place(folder, kind, key)
+    data = _read(path)
     if data is None:
         return None
     try:
         match json.loads(data):
-            # The form never changes, so whatever is not exactly what put writes is damaged.
-            case {"body": str(body)} if data == _entry(key, body):
-                return json.loads(body)
+            case {"body": str(body)}:
+                value = json.loads(body)
+                # The form never changes, so whatever is not exactly what put writes is damaged.
+                if data == _entry(key, json.dumps(value)):
+                    return value
     except (ValueError, RecursionError):
         pass
+    _tell_damaged(path)
     return None
 
 
@@ -102,6 +113,20 @@ def _place(folder: Path, kind: str, key: str) -> Path:
 def _entry(key: str, body: str) -> bytes:
     """The bytes of an entry. UnicodeEncodeError where body has lone surrogates."""
     return json.dumps({"key": key, "sum": _digest(body.encode()), "body": body}).encode()
+
+
+@functools.cache
+def _tell_damaged(path: Path) -> None:
+    """Warn of a damaged entry; cached, so that each file is told once in a process."""
+    # Hardly any build needs these, and start-up time is a feature.
+    import logging
+
+    from ai_coding.diagnostic import Diagnostic, Span
+
+    message = "this entry of the journal is damaged, and counts as missing"
+    way_out = "nothing to be done: what it held is asked or found out again, and recorded anew"
+    damage = Diagnostic("warning", "journal-damaged", message, Span(str(path)), way_out)
+    logging.getLogger("ai_coding").warning(str(damage))
 
 
 def _digest(data: bytes) -> str:

@@ -9,6 +9,7 @@ small letters, and the path that is named.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 _BLANKS = " \t"
@@ -54,10 +55,21 @@ def blocks(text: str) -> tuple[list[Block], int]:
 def words(info: str, path: str) -> tuple[str, str]:
     """The first word after a fence, in small letters, and the path named there or "". path: the expected one."""
     first, *rest = re.split(f"[{_BLANKS}]+", info.strip(_BLANKS), maxsplit=1)
+    first = _as_expected(first, path)
     if rest and not _ATTRIBUTES.match(rest[0]):
-        return first.lower(), rest[0]
+        return first.lower(), _as_expected(rest[0], path)
     is_path = first == path or (not rest and any(sign in first for sign in "./\\"))
     return first.lower(), first if is_path else ""
+
+
+def _as_expected(named: str, path: str) -> str:
+    """The expected path if what is named equals it after NFC, else what is named, as it is."""
+    # No character stands for more than four others, so what is longer cannot be equal; and on
+    # long runs of accents, normalize takes quadratic time.
+    is_expected = len(named) <= 4 * len(path) and (
+        unicodedata.normalize("NFC", named) == unicodedata.normalize("NFC", path)
+    )
+    return path if is_expected else named
 
 
 def _fence(line: str) -> tuple[int, str, str]:

@@ -13,7 +13,9 @@ import difflib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path, PurePath
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ai_coding.diagnostic import Diagnostic
@@ -21,6 +23,9 @@ from ai_coding.ir import Message, Program, Spec, Test
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+# A cache alone would let all threads that ask before it is filled compile.
+_COMPILING = Lock()
 
 
 def generate(spec: Spec, base: Program | None = None, changes: str = "") -> tuple[Message, ...]:
@@ -47,14 +52,14 @@ def repair(
 
 def environment(spec: Spec) -> Environment:
     """jinja2's, with the templates and filters of R1 and R2. Imported in functions alone."""
-    return _environment(spec.prompts)
+    return _environment(spec.prompts) if spec.prompts else _package()
 
 
 def continuation(messages: Sequence[Message], text: str) -> tuple[Message, ...]:
     """messages; text, which the token limit cut off, as the assistant's; and the user's wish to
     go on, `continue.j2`.
     """
-    wish = _environment({}).get_template("continue.j2").render()
+    wish = _package().get_template("continue.j2").render()
     return (*messages, Message("assistant", text), Message("user", wish.strip() + "\n"))
 
 
@@ -77,6 +82,21 @@ def fenced(text: str, info: str = "") -> str:
 def tokens(messages: Sequence[Message]) -> int:
     """About how many: a third of all characters, rounded down."""
     return sum(len(message.text) for message in messages) // 3
+
+
+def _package() -> Environment:
+    """The one that all specs without templates of their own share."""
+    with _COMPILING:
+        return _compiled()
+
+
+@cache
+def _compiled() -> Environment:
+    templates = _environment({})
+    # Now, as jinja2 compiles a template twice if two threads are the first to get it.
+    for name in ("system.j2", "request.j2", "continue.j2"):
+        templates.get_template(name)
+    return templates
 
 
 def _environment(prompts: Mapping[str, str]) -> Environment:
@@ -110,6 +130,7 @@ def _environment(prompts: Mapping[str, str]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # a file touched meanwhile would be compiled again
     )
     sandbox.filters.update(fenced=fenced, text=_text, ending=_ending, filled=_filled, shown=_shown)
     return sandbox

@@ -11,6 +11,7 @@ Out: texts, bytes to copy or used units, and with them the real paths of the fil
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +19,8 @@ from ai_coding import interface, paths, toml
 from ai_coding.faults import Faults
 from ai_coding.ir import Use
 from ai_coding.toml import KeyPath
+
+_MOST = 1_000_000  # Bytes that a file may have.
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def context(
             continue
         real, data = found
         try:
-            texts[written] = data.decode("utf-8")
+            # Version control may change line ends, and nothing is to be stale for that.
+            texts[written] = data.decode("utf-8").replace("\r\n", "\n")
         except UnicodeDecodeError:
             message = f"{written!r} is not UTF-8 text"
             faults.add("bad-encoding", message, place, help="save the file as UTF-8")
@@ -74,9 +78,8 @@ def copies(
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            message = f"two files to copy are called {name!r}"
             way_out = "they are laid side by side: rename one of them"
-            faults.add("bad-path", message, at, help=way_out)
+            faults.add("bad-path", f"two files to copy are called {name!r}", at, help=way_out)
             break
         seen.add(name)
     return contents, files
@@ -142,17 +145,29 @@ def _file(faults: Faults, folder: Path, written: str, at: KeyPath) -> Path | Non
     return None
 
 
-def _content(
-    faults: Faults, folder: Path, written: str, at: KeyPath
-) -> tuple[Path, bytes] | None:
+def _content(faults: Faults, folder: Path, written: str, at: KeyPath) -> tuple[Path, bytes] | None:
     """The real path of a file and what it holds; None if a fault was added: R1."""
     real = _file(faults, folder, written, at)
     if real is None:
         return None
-    try:
-        return real, real.read_bytes()
-    except OSError:
+    data = _read(real)
+    if data is None:
         _add_missing(faults, folder, written, at)
+    elif len(data) > _MOST:
+        message = f"{written!r} has more than {_MOST:,} bytes"
+        faults.add("file-too-big", message, at, help="name an extract of it that is small enough")
+    else:
+        return real, data
+    return None
+
+
+def _read(path: Path) -> bytes | None:
+    """What a regular file holds, of a bigger one _MOST bytes and one; None if it is unreadable."""
+    try:
+        # The last filling of a smaller buffer would reach beyond what is asked for.
+        with open(path, "rb", buffering=_MOST + 1) as file:
+            return file.read(_MOST + 1)
+    except OSError:
         return None
 
 
@@ -180,10 +195,7 @@ def _split(element: str) -> tuple[str, list[str] | None]:
 def _relied_on(
     faults: Faults, whole: Use | None, written: str, names: list[str] | None, at: KeyPath
 ) -> Use | None:
-    """The part of a used unit that has these names, all of it for None: R4.
-
-    None if a fault was added.
-    """
+    """The part of a unit with these names, all of it for None: R4; None if a fault was added."""
     if whole is None:
         message = f"{written!r} has no `interface` that others may rely on"
         faults.add("no-interface", message, at, help='add interface = """…""" to its [project]')
@@ -199,10 +211,7 @@ def _relied_on(
 
 
 def _follow(starts: Iterable[Path], known: dict[Path, _Unit]) -> list[Path]:
-    """These files, in their order, then all that they use in turn, each once: R5.
-
-    Those that are not known yet are read, and are known from then on.
-    """
+    """These files in order, then all they use in turn, each once: R5. New ones go into known."""
     reached = dict.fromkeys(starts)
     waiting = list(reached)
     while waiting:
@@ -217,9 +226,11 @@ def _follow(starts: Iterable[Path], known: dict[Path, _Unit]) -> list[Path]:
 
 def _unit(path: Path) -> _Unit:
     """What the file at this real path offers and uses; nothing if it is no requirement file."""
-    values = _values(path)
-    project = _table(values, "project")
-    name, shown = _table(values, "file").get("name"), project.get("interface")
+    data = _read(path) if os.path.isfile(path) else None
+    if data is None or len(data) > _MOST:
+        return _Unit(None, ())
+    file, project = _tables(data)
+    name, shown = file.get("name"), project.get("interface")
     use = None
     if isinstance(name, str) and isinstance(shown, str):
         use = Use(path, name, shown.strip("\n"))
@@ -229,17 +240,9 @@ def _unit(path: Path) -> _Unit:
     return _Unit(use, tuple(dict.fromkeys(real for real in found if real is not None)))
 
 
-def _values(path: Path) -> dict[str, Any]:
-    """The values in a TOML file; none if there is no regular file, or none that can be read."""
-    if not os.path.isfile(path):
-        return {}
-    try:
-        return toml.parse(path, path.name)[0]
-    except OSError:
-        return {}
-
-
-def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
-    """The table at this key, an empty one if there is none."""
-    table = values.get(key)
-    return table if isinstance(table, dict) else {}
+@cache
+def _tables(data: bytes) -> tuple[dict[str, Any], ...]:
+    """[file] and [project] in a file's bytes, empty where there is none; shared: only read them."""
+    values = toml.values(data) or {}
+    found = (values.get("file"), values.get("project"))
+    return tuple(table if isinstance(table, dict) else {} for table in found)

@@ -9,6 +9,7 @@ import selectors
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -27,6 +28,7 @@ FILE = tiers.FILE  # bytes
 PROCESSES = tiers.PROCESSES  # number
 
 _WAIT = 0.01  # seconds between two looks at a process that neither prints nor reads
+_ASKING = threading.Lock()  # held by the thread that asks whether bubblewrap is available
 
 _Tier = Callable[
     [Sequence[str], Path, Mapping[str, str], float],
@@ -51,14 +53,11 @@ class Result:
     ended: str = ""
 
 
-@cache
 def available() -> bool:
     """Can this machine confine a program? Found out once in a process, by running `true`; no bwrap: False."""
-    with tempfile.TemporaryDirectory() as private:
-        folder = Path(private) / "work"
-        folder.mkdir()
-        done = run(["true"], folder, BUBBLEWRAP)
-    return done.exit_code == 0
+    # The cache alone does not hold back threads that ask before the first answer is there.
+    with _ASKING:
+        return _confines()
 
 
 def run(
@@ -108,6 +107,15 @@ def remove(folder: Path) -> None:
         chmod = ["chmod", "-R", "u+rwx", "--", str(folder)]
         subprocess.run(chmod, capture_output=True, check=False)  # there may be no folder
     subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, check=True)
+
+
+@cache
+def _confines() -> bool:
+    with tempfile.TemporaryDirectory() as private:
+        folder = Path(private) / "work"
+        folder.mkdir()
+        done = run(["true"], folder, BUBBLEWRAP)
+    return done.exit_code == 0
 
 
 def _fault(command: Sequence[str], env: Mapping[str, str]) -> str:

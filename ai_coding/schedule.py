@@ -6,8 +6,8 @@ What the requests can cost is weighed by the workers themselves, under a lock.
 
 In: the units in the order in which they are to be begun, each with its settings, and how many are
 built at a time.
-Out: the events of all units as they come, apart from those answered here (`needs`, `afford`), and
-one outcome per unit.
+Out: the events of all units as they come, apart from those answered here (`needs`, `afford`), three
+more for those who watch (`building`, `waits`, `ended`), and one outcome per unit.
 """
 
 import math
@@ -61,8 +61,13 @@ def build(
 ) -> Generator[Event, None, list[Outcome]]:
     """Builds all, jobs at a time; outcomes in the order of units."""
     run = _Run(max((settings.max_cost for _, settings in units), default=0.0))
+    if units:
+        yield Event("building", "", {"units": len(units), "jobs": jobs})
     outcomes = _impossible(units)
-    run.ended.update({units[place][0].path: outcome.status for place, outcome in outcomes.items()})
+    for place, invalid in outcomes.items():
+        path = units[place][0].path
+        run.ended[path] = invalid.status
+        yield Event("ended", path.name, {"status": invalid.status})
     begun = _units(units, outcomes)
     ready = deque[tuple[_Unit, Mapping[str, str] | None]]((unit, None) for unit in begun)
     waiting: list[_Unit] = []
@@ -80,9 +85,12 @@ def build(
             outcome = turns.pop(said.place).result()
             if outcome is None:
                 waiting.append(said)
+                if left := _left(run, said):
+                    yield Event("waits", said.path.name, {"needs": left})
             else:
                 outcomes[said.place] = outcome
                 run.ended[said.path] = outcome.status
+                yield Event("ended", said.path.name, {"status": outcome.status})
             for unit in waiting[::-1]:
                 answer = _statuses(run, unit)
                 if answer is not None:
@@ -159,9 +167,14 @@ def _turn(run: _Run, unit: _Unit, answer: Mapping[str, str] | None) -> Outcome |
         run.said.put(unit)
 
 
+def _left(run: _Run, unit: _Unit) -> list[str]:
+    """The file names of those that it needs and that have not ended."""
+    return [need.name for need in unit.needs if need not in run.ended]
+
+
 def _statuses(run: _Run, unit: _Unit) -> dict[str, str] | None:
     """How those that it needs have ended; None: not all have."""
-    if any(need not in run.ended for need in unit.needs):
+    if _left(run, unit):
         return None
     return {str(need): run.ended[need] for need in unit.needs}
 

@@ -115,7 +115,7 @@ def accepted(spec_path: Path, out: Path) -> Lock | Diagnostic | None:
     """The lock with its program's text; None: never built.
 
     A Diagnostic if the lock is damaged, or if it holds no text and a file in out is not as
-    accepted. Raises nothing.
+    accepted, CRLF in place of LF apart. Raises nothing.
     """
     found = lock.read(lock.path_for(spec_path))
     if not isinstance(found, Lock):
@@ -129,6 +129,8 @@ def accepted(spec_path: Path, out: Path) -> Lock | Diagnostic | None:
             return _lost(path, "is missing, and its lock holds no text")
         except (OSError, UnicodeDecodeError):
             text = None  # a folder, say: something is there, but no text that was ever accepted
+        if text is not None and digest(text.encode("utf-8")) != wanted:
+            text = text.replace("\r\n", "\n")  # version control may have changed the line ends
         if text is None or digest(text.encode("utf-8")) != wanted:
             return _lost(path, "is not what its lock says")
         texts[path] = text

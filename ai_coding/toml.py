@@ -3,9 +3,9 @@
 tomlkit does not say where a key stands, so its parser is watched at work: a header tells the path
 of the table that it opens, and a `key = value` below it those of its key and of all keys within.
 
-In: the path of a TOML file, and the name that diagnostics call it by.
+In: the path of a TOML file, and the name that diagnostics call it by; or just a file's bytes.
 Out: its values, the places of its keys and no error; or no values, no places and the one error
-that ended the reading.
+that ended the reading. Of bytes the values alone, or None.
 """
 
 import re
@@ -26,6 +26,7 @@ from ai_coding.diagnostic import Diagnostic, Span, error
 KeyPath = tuple[str | int, ...]
 
 _MOST_BYTES = 1_000_000
+_TOO_MANY_DOTS = 1_000  # in one line, for tomllib
 
 
 def parse(path: Path, name: str) -> tuple[dict[str, Any], dict[KeyPath, Span], list[Diagnostic]]:
@@ -56,6 +57,28 @@ def parse(path: Path, name: str) -> tuple[dict[str, Any], dict[KeyPath, Span], l
     offsets = {at: parser.offsets[at] for at in _paths(values) if at in parser.offsets}
     places = dict(zip(offsets, _spans(name, text, offsets.values(), headers=True)))
     return values, places, []
+
+
+def values(data: bytes) -> dict[str, Any] | None:
+    """The values alone, of a file's bytes; None: R4.
+
+    None is for no TOML, no UTF-8, over 1,000,000 bytes, and nested too deep. Raises nothing.
+    """
+    if len(data) > _MOST_BYTES:
+        return None
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+        if _suits_tomllib(text):
+            # It makes CRLF LF itself; were that done here, too, CR CR LF would pass for a line end.
+            return tomllib.loads(text)
+        return _Parser(text.replace("\r\n", "\n")).parse().unwrap()
+    except (TOMLKitError, ValueError, RecursionError):
+        return None
+
+
+def _suits_tomllib(text: str) -> bool:
+    # The memory it takes grows with the square of how many parts a key has.
+    return all(line.count(".") < _TOO_MANY_DOTS for line in text.split("\n"))
 
 
 class _Parser(Parser):
@@ -200,7 +223,12 @@ def _in_bare_word(text: str, offset: int) -> bool:
 
 
 def _start_by_tomllib(text: str) -> int | None:
-    """Where the line that tomllib objects to begins, blanks aside; None if it names no line."""
+    """Where the line that tomllib objects to begins, blanks aside; None if it names no line.
+
+    None, too, if tomllib must not be asked.
+    """
+    if not _suits_tomllib(text):
+        return None
     try:
         tomllib.loads(text)
     except (ValueError, RecursionError) as fault:

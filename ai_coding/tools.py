@@ -9,12 +9,16 @@ import functools
 import os
 import shlex
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ai_coding import sandbox
 from ai_coding.diagnostic import Diagnostic, error
 from ai_coding.ir import Spec, Test
+
+# A cache alone does not keep threads that miss it at the same moment from all asking.
+_ASKING = threading.Lock()
 
 # Both questions take names as arguments and answer with those that are missing, each ended by a
 # NUL: the one character that no argument can hold.
@@ -103,11 +107,17 @@ def _first_parts(paths: Sequence[str]) -> set[str]:
     }
 
 
-@functools.cache
 def _absent(question: tuple[str, ...], names: frozenset[str], tier: str) -> frozenset[str]:
-    """Those of names that the command question, run in the sandbox, calls missing. OSError."""
+    """Those of names that the command question calls missing, asked once in a process. OSError."""
     if not names:
         return frozenset()
+    with _ASKING:
+        return _ask(question, names, tier)
+
+
+@functools.cache
+def _ask(question: tuple[str, ...], names: frozenset[str], tier: str) -> frozenset[str]:
+    """What _absent says, from a run in the sandbox; to be called by one thread at a time."""
     folder = Path(tempfile.mkdtemp(prefix="ai_coding-"))
     try:
         result = sandbox.run([*question, *sorted(names)], folder, tier)

@@ -6,14 +6,14 @@ is wrong with any of them.
 """
 
 import re
-import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from os.path import isdir, isfile
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
-from ai_coding import schema, spec
+from ai_coding import schema, spec, toml
 from ai_coding.diagnostic import Diagnostic, Span, error
 from ai_coding.faults import Faults
 from ai_coding.ir import Spec, Workspace
@@ -130,10 +130,10 @@ def _is_workspace(path: Path) -> bool:
         content = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError:
         return False
-    try:
-        return isinstance(tomllib.loads(content.decode("utf-8")).get("workspace"), dict)
-    except (ValueError, RecursionError):
+    values = toml.values(content)
+    if values is None:
         return _HEADER.search(content) is not None
+    return isinstance(values.get("workspace"), dict)
 
 
 def _read_once(
@@ -215,12 +215,12 @@ def _contents(faults: Faults, files: Sequence[Path], root: Path) -> dict[str, by
 
 
 def _duplicates(specs: Sequence[Spec]) -> list[Diagnostic]:
-    """A fault for each unit whose program an earlier one would overwrite, whatever the case."""
+    """A fault for each unit whose program is, on some system, one file with an earlier one's."""
     found: list[Diagnostic] = []
     earlier: dict[tuple[Path | None, str], str] = {}
     for unit in specs:
         name = _called(unit.path)
-        key = (unit.output, unit.entry.casefold())
+        key = (unit.output, normalize("NFC", unit.entry).casefold())
         if key in earlier:
             message = f"{unit.entry} is also what {earlier[key]} yields"
             way_out = "give one of them another name"

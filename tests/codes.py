@@ -13,6 +13,7 @@ MAKERS = {"error": 0, "Diagnostic": 1, "ProviderError": 0, "add": 0, "_error": 0
 FORMED: dict[str, tuple[str, ...]] = {
     "diagnostic": (),
     "backends/__init__": (),
+    "cli": ("system",),
     "asking": ("provider-cut", "provider-empty", "provider-endless"),
     "backends/chat": ("provider-endless",),
     "backends/failure": (

@@ -48,6 +48,7 @@ SELF: dict[str, Any] = {
         ("self", SELF),
         ("self --check --dry-run -j 3 --notes why", SELF | {"check": True, "dry_run": True, "jobs": 3, "notes": "why"}),
         ("self --anew", SELF | {"anew": []}),
+        ("completion zsh", {"command": "completion", "shell": "zsh"}),
         ("self --anew ir toml -q", SELF | {"anew": ["ir", "toml"], "quiet": True}),
     ],
 )
@@ -64,7 +65,7 @@ def test_a_command_line_is_read(words: str, expected: dict[str, Any]) -> None:
         "status a.toml -q", "show a.toml --anew", "self -o out", "self --attempts 2", "self --force",
         "build a.toml --max-cost 0", "build a.toml --max-cost -1", "build a.toml --max-cost nan", "self --max-cost inf",
         "init", "init a.toml b.toml", "init a.toml -m manual", "init a.toml --format sarif",
-        "schema a.toml", "schema -m manual",
+        "schema a.toml", "schema -m manual", "completion", "completion tcsh", "completion bash --format json",
         "build a.toml --max-cost x", "show a.toml --max-cost 1",
         "build a.toml -j 0", "build a.toml -j -1", "build a.toml -j x", "self -j 0",
         "build a.toml --attempts 0", "build a.toml --attempts 1.5", "build a.toml --attempts=-1",
@@ -77,24 +78,31 @@ def test_a_wrong_command_line_is_refused(words: str, capsys: pytest.CaptureFixtu
     assert ended.value.code == 2 and out == "" and "ai_coding" in err
 
 
+def test_an_option_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments.parser().parse_args(["build", "a.toml", "--atempts", "3"])
+    assert capsys.readouterr().err.endswith("unknown: --atempts 3; did you mean --attempts?\n")
+
+
 @pytest.fixture(autouse=True)
 def columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Help is as wide as a terminal of this width."""
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def test_help_shows_commands_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
     """Every command has a line of help; the examples keep their lines."""
-    names = ["build", "init", "check", "show", "status", "explain", "pending", "schema", "self"]
+    names = ["build", "init", "check", "show", "status", "explain", "pending", "schema", "completion", "self"]
     assert list(arguments.COMMANDS) == names
     with pytest.raises(SystemExit) as ended:
         arguments.parser().parse_args(["--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0 and text.startswith("usage: ai_coding ")
     lines = [line.strip() for line in text.splitlines()]
-    assert "examples:" in lines
+    assert max(map(len, text.splitlines())) <= 80
+    examples = lines[lines.index("examples:") + 1 :]
     for start in ("ai_coding ", "ai_coding -m openai:gpt-5 ", "ai_coding -m 'command:llm' ", "ai_coding -m manual "):
-        assert any(line.startswith(start) and ".toml" in line for line in lines), start
+        assert any(line.startswith(start) and ".toml" in line for line in examples), start
     for name, help in arguments.COMMANDS.items():
         assert "\n" not in help and help[:30] in text and any(line.startswith(name) for line in lines)
 
@@ -104,7 +112,10 @@ def test_every_option_is_explained(name: str, capsys: pytest.CaptureFixture[str]
     """In the help of a command, words follow every option, in its line or in the next."""
     with pytest.raises(SystemExit):
         arguments.parser().parse_args([name, "--help"])
-    options = capsys.readouterr().out.partition("options:\n")[2]
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    options, _, examples = text.partition("options:\n")[2].partition("\n\nexamples:\n")
+    assert all(f"ai_coding {name}" in line for line in examples.splitlines()) and examples
     for line in re.sub(r"\n {6,}", "  ", options).splitlines():
         assert re.match(r"  -\S.*\S  +\w", line), line
 

@@ -171,6 +171,7 @@ def test_a_continuation_that_does_not_fit_is_not_sent(world: World) -> None:
 FAULTS: list[tuple[Answer, Diagnostic]] = [
     (SIZE, error("provider-size", "too big", None, f"smaller\n{KEPT}")),
     (ProviderError("provider-x", "it broke"), error("provider-x", "it broke", None, KEPT)),
+    (ProviderError("no-key", "no key", "set it"), error("no-key", "no key", None, "set it")),
     (part("abcd", "cut"), error("provider-cut", "the answer broke off after 4 characters", None, KEPT)),
     (part("", "cut"), error("provider-cut", "the answer broke off after 0 characters", None, KEPT)),
     (part(" \n", "length"), error("provider-empty", "openai:x reached the token limit before it wrote anything", None,

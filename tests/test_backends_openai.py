@@ -2,8 +2,10 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -80,6 +82,26 @@ def ask(model: str = "openai:tiny", **env: str) -> tuple[list[str], Reply]:
 
 def address(server: Server) -> str:
     return f"http://127.0.0.1:{server.server_port}/v1"
+
+
+def test_certificates_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads ask at the same moment. Stands first: later tests find them read."""
+    read, make, ready = list[object](), ssl.create_default_context, threading.Barrier(8)
+
+    def counted(*args: Any, **named: Any) -> ssl.SSLContext:
+        read.append(named)
+        return make(*args, **named)
+
+    def fail(_: int) -> str:
+        ready.wait()
+        with pytest.raises(ProviderError) as caught:
+            ask(OPENAI_API_URL="http://127.0.0.1:PORT/v1")
+        return caught.value.diagnostic.code
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(fail, range(8))) == {"bad-address"}
+    assert len(read) <= 1
 
 
 def test_a_good_answer(server: Server) -> None:

@@ -146,7 +146,7 @@ def test_a_run_waits_for_the_other(root: Path) -> None:
 def test_a_rebuild_that_is_closed_lets_the_next_one_in(root: Path) -> None:
     settings = Settings(root.parent / "journal", root, "command:cat", unsafe=True)
     steps = bootstrap.rebuild(root, settings, bootstrap.Plan())
-    assert next(steps).kind == "started"
+    assert next(steps).kind == "building"
     steps.close()
     _, ended = rebuild(root, REPLY.replace("'extra'", "("), bootstrap.Plan())
     assert isinstance(ended, list) and ended[0][1].status == "failed"
@@ -191,7 +191,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[object]]:
 def test_the_whole_story(root: Path, fakes: dict[str, list[object]]) -> None:
     kinds, ended = rebuild(root, REPLY, bootstrap.Plan(notes="Why."))
     assert ended == Outcome("built", summary="iteration 7")
-    assert kinds == ["started", "asked", "replied", "judged", "emitted", "testing", "stage2"]
+    assert kinds == "building started asked replied judged emitted ended testing stage2".split()
     ((_, settings, units),) = cast("list[tuple[Path, Settings, list[Unit]]]", fakes["again"])
     assert fakes["write"] == [(root, root / ".self/one", units, "Why.")] and len(fakes["promote"]) == 2
     (unit,) = units

@@ -1,6 +1,7 @@
 """The command line finds the command, answers what is up to date, and ends as a program should."""
 
 import os
+import shlex
 import subprocess
 import sys
 from argparse import Namespace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import ai_coding
 import pytest
-from ai_coding import arguments, commands, explain, group, journal, starter
+from ai_coding import arguments, commands, completion, explain, group, journal, starter
 from ai_coding.cli import main
 
 FIZZ = """[file]\nname = "fizz"\nlanguage = "python"\n[project]\nrequirements = "Print Fizz."
@@ -26,6 +27,7 @@ WORDS = {
     "self": "",
     "init": "new.toml",
     "schema": "",
+    "completion": "bash",
 }
 LIGHT = """
 import sys, ai_coding.cli
@@ -34,7 +36,8 @@ try:
 except SystemExit as end:
     code = end.code
 ours = {name for name in sys.modules if name.startswith("ai_coding")}
-assert ours == {"ai_coding", *("ai_coding." + name for name in "cli arguments group journal settings".split())}, ours
+names = "cli arguments group journal settings usage".split()
+assert ours == {"ai_coding", *("ai_coding." + name for name in names)}, ours
 assert not {"openai", "groq", "jinja2", "tomlkit", "rich", "filelock", "platformdirs"} & set(sys.modules)
 sys.exit(code)
 """
@@ -81,7 +84,8 @@ def watch(monkeypatch: Patch, name: str, code: int = 0) -> Calls:
         calls.append((options, env))
         return code
 
-    monkeypatch.setattr({"explain": explain, "init": starter, "schema": starter}.get(name, commands), name, command)
+    homes = {"explain": explain, "init": starter, "schema": starter, "completion": completion}
+    monkeypatch.setattr(homes.get(name, commands), name, command)
     return calls
 
 
@@ -100,10 +104,12 @@ def test_a_program_is_built_and_then_up_to_date(capsys: Capture) -> None:
 def test_a_command_gets_its_options_and_the_environment(monkeypatch: Patch, name: str, code: int) -> None:
     calls = watch(monkeypatch, name, code)
     monkeypatch.setenv("AI_CODING_MODEL", "manual")
-    assert main([name, *WORDS[name].split(), "--format", "json"]) == code
+    form = [] if name == "completion" else ["--format", "json"]
+    assert main([name, *WORDS[name].split(), *form]) == code
     ((options, env),) = calls
-    assert (options.command, options.format, env["AI_CODING_MODEL"]) == (name, "json", "manual")
-    found = [*getattr(options, "specs", []), *(getattr(options, key, "") for key in ("spec", "code"))]
+    assert (options.command, env["AI_CODING_MODEL"]) == (name, "manual")
+    assert form == [] or options.format == "json"
+    found = [*getattr(options, "specs", []), *(getattr(options, key, "") for key in ("spec", "code", "shell"))]
     assert " ".join(map(str, found)).strip() == WORDS[name]
 
 
@@ -172,10 +178,28 @@ def test_an_interrupt(monkeypatch: Patch, capsys: Capture) -> None:
         print("so far")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "pending", command)
-    assert main(["pending"]) == 130
+    monkeypatch.setattr(commands, "build", command)
+    words = ["fizz.toml", "-m", "command:sh 'a b.sh' $x"]
+    assert main(words) == 130
     out, err = capsys.readouterr()
-    assert out == "so far\n" and err.startswith("\ninterrupted") and "kept" in err and err.count("\n") == 2
+    assert out == "so far\n" and err.startswith("\ninterrupted: ") and "kept" in err and err.count("\n") == 2
+    assert shlex.split(err.strip().partition("to go on: ")[2]) == ["ai_coding", *words]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("biuld", "build"), ("statsu", "status"), ("complete", "completion"), ("pendin", "pending")]
+)
+def test_a_word_that_is_nearly_a_command(folder: Path, capsys: Capture, word: str, meant: str) -> None:
+    """It is not taken for a requirement file, unless there is one."""
+    assert main([word, "fizz.toml"]) == 2
+    assert capsys.readouterr() == ("", f"ai_coding: no command {word!r}; did you mean {meant!r}?\n")
+    (folder / word).write_text(FIZZ)
+    assert main([word, "-m", "command:cat reply", "--unsafe-sandbox"]) == 0
+
+
+@pytest.mark.parametrize("word", ["./biuld", "biuld.toml", "shows/", "qsort"])
+def test_a_word_that_is_rather_a_path(capsys: Capture, word: str) -> None:
+    assert main([word]) == 2 and "error[file-unreadable]" in capsys.readouterr().err
 
 
 def test_a_reader_that_is_gone() -> None:
@@ -216,6 +240,23 @@ def test_a_person_learns_how_to_learn_more(monkeypatch: Patch, capsys: Capture) 
     assert said("no.toml") == hint and said("no.toml", "-q") == said("explain", "x") == ""
     assert said("check", "no.toml", terminal=False) == said("check", "no.toml", "--format", "json") == ""
     assert said("check", "no.toml", "--format", "sarif") == ""
+
+
+@pytest.mark.parametrize("name", ["build", "status", "pending"])
+def test_what_the_system_refuses(monkeypatch: Patch, capsys: Capture, name: str) -> None:
+    """A full disk or a journal that cannot be written is no bug of ours: it is told in words."""
+
+    def command(options: Namespace, env: Mapping[str, str]) -> int:
+        raise OSError(28, "No space left on device", "journal/x")
+
+    monkeypatch.setattr(commands, name, command)
+    assert main([name, *WORDS[name].split()]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error[system]: [Errno 28] No space left on device: 'journal/x'\n  = help: ")
+    assert "AI_CODING_JOURNAL" in err and err.count("\n") == 2
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main([name, *WORDS[name].split()]) == 1
+    assert capsys.readouterr().err == f"{err}\nFor more about an error, try `ai_coding explain CODE`.\n"
 
 
 def test_bugs_are_not_hidden(monkeypatch: Patch) -> None:

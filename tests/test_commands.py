@@ -238,6 +238,13 @@ def test_a_sarif_log_of_all_files(capsys: Capture) -> None:
         assert err == "" and lines == [1, 2, None][:count]
 
 
+def test_a_request_gives_no_orders_to_a_terminal(monkeypatch: Patch, capsys: Capture) -> None:
+    Path("fizz.toml").write_text(FIZZ.replace("Print Fizz.", "Print Fizz\\u001B[2J."))
+    assert run("show fizz.toml") == 0 and "Print Fizz\x1b[2J." in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("show fizz.toml") == 0 and "Print Fizz␛[2J." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("end", [None, KeyboardInterrupt, ZeroDivisionError])
 def test_a_build_is_left_in_order(monkeypatch: Patch, capsys: Capture, end: type[BaseException] | None) -> None:
     """Whatever ends it, workers are waited for before the terminal is given back, and the end goes on."""
@@ -265,7 +272,8 @@ def test_a_build_is_left_in_order(monkeypatch: Patch, capsys: Capture, end: type
     else:
         reader, result = commands.follow(options, events())
         assert result == 7 and isinstance(reader, progress.Text)
-    assert steps == ["started", "asked", "left", "closed"]
+    said = ["interrupted"] if end is KeyboardInterrupt else []
+    assert steps == ["started", "asked", *said, "left", "closed"]
 
 
 def test_the_reader_is_as_the_options_say(capsys: Capture) -> None:
@@ -349,8 +357,10 @@ def test_self_rebuilds_the_tool(folder: Path, monkeypatch: Patch, capsys: Captur
     assert out == "ai_coder.toml: built (iteration 2)\n" and err.startswith("ai_coder.toml: running")
     assert run("self -m manual --anew --dry-run") == 1 and "error[stage2]" in capsys.readouterr().err
     assert run("self -m manual --anew ir --notes why -j2") == 3
-    running, *rest = capsys.readouterr().err.splitlines()
-    assert running.startswith("ai_coder.toml: running") and rest == ["error[x]: y", "fizz.toml: not built"]
+    out, err = capsys.readouterr()
+    running, *rest = err.splitlines()
+    assert out == "" and running.startswith("ai_coder.toml: running")
+    assert rest == ["error[x]: y", "fizz.toml: not built"]
     settings = Settings(folder / "journal", folder, "manual")
     plans = [bootstrap.Plan(), bootstrap.Plan([], "", True), bootstrap.Plan(["ir"], "why", False, 2)]
     assert calls == [(folder, settings, plan) for plan in plans]

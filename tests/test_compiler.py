@@ -145,6 +145,43 @@ def test_an_edit_while_the_model_answers_is_protected_too(world: World) -> None:
     assert world.ends(force=True) == "built kept-copy" and len(world.calls) == 2, "its answer was kept"
 
 
+def test_what_changes_while_the_model_answers_is_built_next_time(world: World) -> None:
+    """What was read counts, not what lies there at the end: else the change would never be noticed."""
+    steps = compiler.compile(world.spec, world.plan)
+    world.spec.path.write_text("another text, written before the first event was asked for")
+    with pytest.raises(StopIteration) as done:
+        while True:
+            next(steps)
+    assert done.value.value.status == "built"
+    assert journal.fresh(world.plan.journal, world.spec.path, world.plan.out, __version__) == ""
+    assert world.ends() == "current"
+    assert journal.fresh(world.plan.journal, world.spec.path, world.plan.out, __version__) == "fizz.py"
+
+
+def test_a_used_unit_that_was_built_meanwhile_is_no_change(world: World) -> None:
+    need = world.spec.path.with_name("b.toml")
+    need.write_text("…")
+    made = lock.path_for(need)
+    world.spec = replace(world.spec, needs=(need,), inputs=(world.spec.path, need, made))
+    steps = compiler.compile(world.spec, world.plan)
+    while next(steps).kind != "needs":
+        pass
+    made.write_text(lock.write(lock.Lock({}, {}, ir.Program({"b.py": "x = 1\n"}, "b.py"))))
+    with pytest.raises(StopIteration):
+        steps.send({str(need): "built"})
+        while True:
+            next(steps)
+    assert journal.fresh(world.plan.journal, world.spec.path, world.plan.out, __version__) == "fizz.py"
+
+
+def test_line_ends_that_version_control_changed(world: World) -> None:
+    world.build()
+    world.file.write_bytes(TEXT.encode().replace(b"\n", b"\r\n"))
+    world.lock.write_bytes(world.lock.read_bytes().replace(b"\n", b"\r\n"))
+    assert world.status() == "not written" and world.ends() == "locked" and world.file.read_bytes() == TEXT.encode()
+    assert world.status() == "up to date" and len(world.calls) == 1
+
+
 def test_small_changes_start_from_the_program(world: World) -> None:
     world.build()
     world.spec = replace(world.spec, requirements={"": "Print Fizz, politely."})

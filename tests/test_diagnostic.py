@@ -83,6 +83,22 @@ def test_a_place(span: Span, expected: str) -> None:
     assert str(span) == expected
 
 
+@pytest.mark.parametrize(
+    ("column", "length", "text", "shown", "carets"),
+    [
+        (1, 3, "x" * 200, "x" * 200, "^^^"),
+        (1, 3, "x" * 201, "x" * 200 + "…", "^^^"),
+        (101, 1, "x" * 201, "x" * 200 + "…", " " * 100 + "^"),
+        (102, 2, "x" + "y" * 200, "…" + "y" * 200, " " * 101 + "^^"),
+        (501, 9, "x" * 1000, "…" + "x" * 200 + "…", " " * 101 + "^" * 9),
+        (501, 999, "x" * 1000, "…" + "x" * 200 + "…", " " * 101 + "^" * 101),
+    ],
+)
+def test_of_a_long_line_only_a_part_is_shown(column: int, length: int, text: str, shown: str, carets: str) -> None:
+    lines = str(error("a", "b", Span("x", 1, column, length, text))).splitlines()
+    assert lines[1:] == [f" --> x:1:{column}", "  |", f"1 | {shown}", f"  | {carets}"]
+
+
 def test_they_are_values() -> None:
     """Other modules write them to JSON field by field, and read them back."""
     made = error("a", "b", Span("x", 1, 2, 3, "four"), "five")

@@ -63,6 +63,19 @@ def test_conflicts_are_links_folders_and_foreign_files(tmp_path: Path, monkeypat
     assert emit.conflicts({tmp_path / "linked" / "new": b"x"}, tmp_path / "linked", set()) == []
 
 
+def test_a_difference_in_line_ends_alone_is_no_edit(tmp_path: Path) -> None:
+    """Version control may put CRLF for LF and back, in what we wrote last as in what we write now."""
+    for old, new, ours in [
+        (b"a\r\nb\r\n", b"a\nb\n", b""), (b"a\nb\n", b"a\r\nb\r\n", b""), (b"a\r\nb\n", b"a\nb\r\n", b""),
+        (b"a\r\nb\r\n", b"new\n", b"a\nb\n"), (b"a\r\nb\r\n", b"new\n", b"a\r\nb\r\n"),
+    ]:  # fmt: skip
+        (tmp_path / "a").write_bytes(old)
+        assert emit.conflicts({tmp_path / "a": new}, tmp_path, {digest(ours)}) == [], (old, new)
+    for old in (b"a\rb\n", b"a\nb", b"a\n\nb\n", b"a \nb\n"):
+        (tmp_path / "a").write_bytes(old)
+        assert [d.code for d in emit.conflicts({tmp_path / "a": b"a\nb\n"}, tmp_path, set())] == ["emit-edited"], old
+
+
 def test_all_files_are_written_and_nothing_else(tmp_path: Path) -> None:
     files = {tmp_path / "a": b"1\r\n\xff", tmp_path / "deep" / "er" / "b": b""}
     assert emit.emit(files, tmp_path / "cache" / "commits" / "record") == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ai_coding import journal
+from ai_coding.diagnostic import Diagnostic, Span
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,18 +77,26 @@ def test_the_prefix_is_no_part_of_the_place_but_of_the_key(tmp_path: Path) -> No
         json.dumps({"key": KEY, "sum": sha(b"1"), "body": "\ud800"}).encode(),
     ],
 )
-def test_a_damaged_entry_is_as_if_there_were_none(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_entry_is_as_if_there_were_none(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """But it is told, once: an answer that was paid for is lost."""
     journal.put(tmp_path, "replies", KEY, 1)
     entry(tmp_path).write_bytes(damage)
     assert journal.get(tmp_path, "replies", KEY) is None
+    assert journal.get(tmp_path, "replies", KEY) is None
+    message = "this entry of the journal is damaged, and counts as missing"
+    help = "nothing to be done: what it held is asked or found out again, and recorded anew"
+    said = str(Diagnostic("warning", "journal-damaged", message, Span(str(entry(tmp_path))), help))
+    assert [(row.name, row.levelname, row.getMessage()) for row in caplog.records] == [("ai_coding", "WARNING", said)]
     journal.put(tmp_path, "replies", KEY, 2)
     assert journal.get(tmp_path, "replies", KEY) == 2
 
 
-def test_a_folder_or_nothing_in_its_place_is_no_entry(tmp_path: Path) -> None:
+def test_a_folder_or_nothing_in_its_place_is_no_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert journal.get(tmp_path / "missing", "replies", KEY) is None
     entry(tmp_path).mkdir(parents=True)
-    assert journal.get(tmp_path, "replies", KEY) is None
+    assert journal.get(tmp_path, "replies", KEY) is None and caplog.records == []
 
 
 def test_write_puts_the_bytes_there_for_the_user_alone(tmp_path: Path) -> None:
@@ -142,6 +151,12 @@ def test_what_was_put_is_durable_with_all_its_folders(tmp_path: Path, monkeypatc
     assert Path(temporary).parent == entry(tmp_path).parent and Path(temporary).name.startswith(".tmp-")
     assert seen[:3] == [("sync", temporary), ("name", temporary), ("sync", str(entry(tmp_path).parent))]
     assert {("sync", str(tmp_path / "replies")), ("sync", str(tmp_path))} <= set(seen[3:])
+    seen.clear()
+    journal.put(tmp_path, "replies", KEY + "4", 1)
+    assert [what for what, _ in seen] == ["sync", "name", "sync"], "all folders were there: no more waiting"
+    seen.clear()
+    journal.put(tmp_path, "replies", KEY.replace("ab", "cd"), 1)
+    assert set(seen[3:]) == {("sync", str(tmp_path / "replies"))}, "one was made in it"
 
 
 def test_sync_leaves_no_handle_open(tmp_path: Path) -> None:

@@ -95,6 +95,14 @@ def test_the_words_after_a_fence(info: str, expected: tuple[str, str]) -> None:
     assert markdown.words(info, "expected") == expected
 
 
+def test_one_path_written_in_two_ways() -> None:
+    """Models compose what others decompose: a path that is the expected one after NFC is that."""
+    for one, other in (("caf\u00e9.py", "cafe\u0301.py"), ("cafe\u0301.py", "caf\u00e9.py")):
+        assert markdown.words(f"python {other}", one) == ("python", one)
+        assert markdown.words(other, one)[1] == markdown.words(f"{other} n=x", one)[1] == one
+        assert markdown.words(f"python x{other}", one) == ("python", f"x{other}")
+
+
 def test_many_blocks_and_lines_are_read_in_little_time() -> None:
     blocks, unclosed = markdown.blocks("~~~x\ny\n~~~\n" * 100_000)
     assert (len(blocks), blocks[-1], unclosed) == (100_000, Block(299_998, "x", "y\n"), 0)

@@ -1,11 +1,15 @@
-"""A build is shown to programs as JSON lines, and to people as results, diagnostics and one line of progress."""
+"""A build is shown to programs as JSON lines, and to people as results, diagnostics and progress."""
 
 import json
+import os
+import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import ai_coding
 import pytest
 from ai_coding.diagnostic import Diagnostic, Span, error
 from ai_coding.ir import Event, Outcome, Program, Waiting
@@ -16,7 +20,6 @@ WAIT = Waiting(Path("/s/x.toml"), "sha256:1", Path("/j/prompt.md"), Path("/j/rep
 COPY = Diagnostic("note", "kept-copy", "a copy was kept", Span("x.py.orig"))
 STYLE = Diagnostic("warning", "E501", "line too long")
 BROKEN = Diagnostic("warning", "flake8-failed", "flake8 could not run")
-ASKED = {"attempt": 1, "model": "manual", "recorded": False}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -87,14 +90,10 @@ def test_what_is_waited_for_is_always_said(capsys: Capture, quiet: bool) -> None
 
 
 EVENTS: list[Any] = [
-    ("started", {"why": "never built", "take": 1}, "never built"),
-    ("started", {"why": ""}, ""),
-    ("asked", ASKED, "asking manual"),
-    ("asked", {**ASKED, "recorded": True}, "reading the answer kept from manual"),
-    ("asked", {**ASKED, "attempt": 3}, "attempt 3, asking manual"),
-    ("judged", {"passed": 1, "tests": 3, "errors": 2}, "1 of 3 tests passed, 2 errors"),
-    ("testing", {}, "running the whole test-suite against stage 1, which takes minutes"),
+    ("asked", {"attempt": 3, "model": "m\x1b[2J", "recorded": False}, "attempt 3, asking m␛[2J"),
+    ("testing", {}, "running all tests against stage 1, which takes minutes"),
     ("stage2", {}, "stage 1 builds everything again from the recorded answers"),
+    ("interrupted", {}, "stopping when the answers under way are here; Ctrl-C again stops at once"),
     ("replied", {"finish": "stop"}, ""),
     ("token", {"text": "abc"}, ""),
 ]
@@ -102,40 +101,88 @@ EVENTS: list[Any] = [
 
 @pytest.mark.parametrize(("kind", "data", "words"), EVENTS)
 def test_steps_are_told_when_asked_for(capsys: Capture, kind: str, data: dict[str, Any], words: str) -> None:
-    Text(True, False).event(Event(kind, "x.toml", data))
-    assert capsys.readouterr() == ("", f"x.toml: {words}\n" if words else "")
-    Text(True, True).event(Event(kind, "x.toml", data))
-    assert capsys.readouterr() == ("", "")
-    Text(False, False).event(Event(kind, "x.toml", data))
-    long = kind in ("testing", "stage2")
-    assert capsys.readouterr() == ("", f"x.toml: {words}\n" if long else ""), "what takes minutes is always said"
+    """What takes long is told without being asked for: silence would look like a standstill."""
+    line = f"x.toml: {words}\n" if words else ""
+    for verbose, quiet, told in ((True, False, True), (False, False, not data), (True, True, False)):
+        Text(verbose, quiet).event(Event(kind, "x.toml", data))
+        assert capsys.readouterr() == ("", line if told else "")
 
 
-def test_on_a_terminal_one_line_says_what_is_going_on(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each unit's characters are counted apart, nothing is taken for markup, and the cursor comes back."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    reader, written = Text(False, False), ""
-    for spec in ("x", "y"):
-        reader.event(Event("asked", spec, ASKED))
-        written += capsys.readouterr().err
-    assert "\x1b[?25l" in written and "\x1b[?25h" not in written
-    for spec, length, shown in (("x", 1200, "1,200"), ("y", 7, "7"), ("x", 34, "1,234"), ("y", 0, "7")):
-        reader.event(Event("token", spec, {"text": "é" * length}))
-        reader.close()
-        reader.close()
-        out, err = capsys.readouterr()
-        assert out == "" and f"{spec}: {shown} characters answered" in err and err.count("\x1b[?25h") == 1
-    reader.event(Event("asked", "x", {**ASKED, "model": "command:[bold]"}))
-    reader.close()
-    assert "x: asking command:[bold]" in capsys.readouterr().err
-    reader.event(Event("token", "x", {"text": "1"}))
-    reader.outcome("x", Outcome("failed", (STYLE,)))
-    err = capsys.readouterr().err
-    assert "x: 1 characters answered" in err and err.index("\x1b[?25h") < err.index(str(STYLE))
+def test_steps_of_no_unit(capsys: Capture) -> None:
+    Text(True, False).event(Event("interrupted", ""))
+    assert capsys.readouterr().err.startswith("stopping when")
+
+
+def test_hostile_text_is_plain(capsys: Capture) -> None:
+    """A model or a file may hold what gives orders to a terminal: in diagnostics and results it is visible instead."""
+    bad = error("tests", "it printed \x1b[2J", Span("x.py", 1, 2, 1, "a\x9b\u202eb"), "\x07")
+    Text(False, False).outcome("x\x1b[1m.toml", Outcome("built", summary="\x1b[8m"))
+    Text(False, False).outcome("x\x1b[1m.toml", Outcome("waiting", (bad,), None, (WAIT,)))
+    out, err = capsys.readouterr()
+    assert out.startswith("x␛[1m.toml: built (␛[8m)\nx␛[1m.toml: waiting")
+    assert err == "error[tests]: it printed ␛[2J\n --> x.py:1:2\n  |\n1 | a��b\n  |  ^\n  = help: ␇\n"
+    Json().outcome("x", Outcome("failed", (bad,)))
+    out = capsys.readouterr().out
+    assert json.loads(out)["diagnostics"][0]["message"] == "it printed \x1b[2J" and "\x1b" not in out
+
+
+TERMINAL = """
+import sys
+from ai_coding import progress
+from ai_coding.diagnostic import error
+from ai_coding.ir import Event, Outcome
+reader = progress.Text({verbose}, {quiet})
+assert "rich" not in sys.modules
+reader.event(Event("asked", "x.toml", {{"attempt": 1, "model": "manual", "recorded": False}}))
+reader.event(Event("token", "x.toml", {{"text": "12345"}}))
+reader.close()
+reader.event(Event("testing", "x.toml"))
+reader.outcome("x.toml", Outcome("failed", (error("code", "message"),)))
+reader.outcome("x.toml", Outcome("built"))
+"""
+
+
+def terminal(code: str, **env: str) -> str:
+    """What code writes to a terminal that is its standard output and standard error."""
+    top, bottom = pty.openpty()
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(ai_coding.__file__).parents[1]), "LANG": "C.UTF-8"}
+    given |= {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "10"} | env
+    with subprocess.Popen([sys.executable, "-c", code], env=given, stdout=bottom, stderr=bottom) as run:
+        os.close(bottom)
+        written = b""
+        while select.select([top], [], [], 30)[0]:
+            try:
+                written += os.read(top, 65536)
+            except OSError:
+                break
+    os.close(top)
+    assert run.returncode == 0, written.decode()
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_rows_say_what_is_going_on() -> None:
+    """They are gone, and the cursor is back, before anything else is said; a later event shows them again."""
+    shown = terminal(TERMINAL.format(verbose=False, quiet=False))
+    assert "x.toml: asking manual" in shown and "5 characters" in shown and "x.toml: running all" in shown
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 2
+    end = shown[shown.rindex("\x1b[?25h") :]
+    assert "error[code]\x1b[0m" in end and "\x1b[1;31m" in end and end.endswith("x.toml: built\n")
+    shown = terminal(TERMINAL.format(verbose=True, quiet=False))
+    assert "x.toml: asking manual\n" in shown, "a step that was asked for stays"
+
+
+def test_where_no_rows_can_be_shown() -> None:
+    shown = terminal(TERMINAL.format(verbose=False, quiet=True))
+    assert "\x1b[?25" not in shown and shown.startswith("\x1b[1;31merror[code]")
+    assert shown.endswith("\nx.toml: not built\n"), "and nothing of what was built"
+    shown = terminal(TERMINAL.format(verbose=False, quiet=False), TERM="dumb")
+    assert shown == EVENTS[1][2].join(("x.toml: ", "\nerror[code]: message\nx.toml: not built\nx.toml: built\n"))
 
 
 def test_rich_is_for_terminals_alone() -> None:
     code = "import sys\nfrom ai_coding import ir, progress\nprogress.Text(True, False).event(ir.Event('testing', 's'))"
     tail = "\nprogress.Text(False, False).outcome('s', ir.Outcome('failed'))\nassert 'rich' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code + tail], stderr=subprocess.DEVNULL).returncode == 0
+    code = "import sys\nfrom ai_coding import ir, progress\n"
+    code += "progress.Text(False, False).outcome('s', ir.Outcome('built'))"
+    assert terminal(code + "\nassert 'rich' not in sys.modules") == "s: built\n", "nor for a result alone"

@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+import threading
 import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import jinja2
 import pytest
 from ai_coding import prompt
 from ai_coding.diagnostic import Span, error
@@ -25,6 +29,25 @@ def spec(*tests: Case) -> Spec:
 
 def asked(*tests: Case) -> str:
     return prompt.generate(spec(*tests))[1].text
+
+
+def test_templates_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads ask at the same moment. Stands first: later tests find them compiled."""
+    compiled, ready = list[str](), threading.Barrier(8)
+    compile: Callable[..., object] = jinja2.Environment.compile
+
+    def counted(self: jinja2.Environment, source: str, *args: object) -> object:
+        compiled.append(source)
+        return compile(self, source, *args)
+
+    def ask(_: int) -> tuple[Message, ...]:
+        ready.wait()
+        return prompt.generate(spec())
+
+    monkeypatch.setattr(jinja2.Environment, "compile", counted)
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(ask, range(8)))) == 1
+    assert len(compiled) == len(set(compiled))
 
 
 def test_a_request_is_a_system_and_a_user_message() -> None:

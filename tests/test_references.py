@@ -2,6 +2,8 @@
 
 import os
 import signal
+import tomllib
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ UNIT = '[file]\nname = "n"\n[project]\ninterface = """\n\n  x\n\n"""\n'
 OUT = "leads out of the folder that this file may read | only what lies in in/ is read: put a copy there"
 ADD = "add it to the `interface` there"
 HERE = "it is looked for in in/"
+SMALL = "name an extract of it that is small enough"
 CYCLE = "cycle 0: 'u.toml' uses this file in turn | move what both need to a third"
 NONE = (
     'no-interface 0: \'u.toml\' has no `interface` that others may rely on | add interface = """…""" to its [project]'
@@ -70,11 +73,33 @@ def impatient() -> Iterator[None]:
     signal.signal(signal.SIGALRM, old)
 
 
-def test_context_is_text_as_it_is(folder: Path) -> None:
+@pytest.mark.parametrize("place", ["context", "copies"])
+def test_files_that_are_too_big(folder: Path, place: str) -> None:
+    """No more of them is read than that: they cost no memory."""
+    for name, size in {"most": 1_000_000, "more": 1_000_001, "huge": 2**26}.items():
+        with open(folder / name, "wb") as file:
+            file.truncate(size)
+    faults = collect()
+    tracemalloc.start()
+    if place == "context":
+        found = references.context(faults, folder, ["more", "most", "huge"])[0]
+        assert found == {"most": "\0" * 1_000_000}
+    else:
+        assert list(references.copies(faults, folder, ["more", "most", "huge"], COPY)[0]) == ["most"]
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+    big = ((0, "more"), (2, "huge"))
+    assert told(faults) == [f"file-too-big {i}: {n!r} has more than 1,000,000 bytes | {SMALL}" for i, n in big]
+
+
+def test_context_is_text_with_its_line_ends_made_one(folder: Path) -> None:
+    """Version control may have put CRLF for LF: nothing is told otherwise, and nothing is stale for it."""
     faults, real = collect(), folder / "d" / "f"
     texts, files = references.context(faults, folder, ["inside", "d/f"])
-    assert list(texts.items()) == [("inside", "\ufeffé\r\n"), ("d/f", "\ufeffé\r\n")]
+    assert list(texts.items()) == [("inside", "\ufeffé\n"), ("d/f", "\ufeffé\n")]
     assert set(files) == {real} and told(faults) == []
+    (folder / "cr").write_bytes(b"a\rb\r\r\nc\r")
+    assert references.context(faults, folder, ["cr"])[0] == {"cr": "a\rb\r\nc\r"}
     assert references.context(faults, folder, []) == ({}, [])
 
 
@@ -234,6 +259,7 @@ def test_a_used_unit_may_be_needed_by_an_earlier_one(tmp_path: Path) -> None:
     [
         ("", [NONE]),
         ("x = =", [NONE]),
+        (f"x = {'[' * 9000}", [NONE]),
         ("file = []\nproject.interface = 'x'\n", [NONE]),
         ("file.name = 'n'\nproject = 1\n", [NONE]),
         (UNIT.replace('"n"', "1"), [NONE]),
@@ -279,6 +305,24 @@ def test_a_long_chain_and_many_ways(tmp_path: Path) -> None:
     _, needs = references.uses(faults, tmp_path / "x.toml", ["u.toml"])
     assert told(faults) == [] and needs[0] == tmp_path / "u.toml"
     assert len(needs) == len(set(needs)) == 1 + 1202
+
+
+def test_the_same_bytes_are_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All units of a workspace name the same files. But what changed is noticed, even if size and time are the same."""
+    parsed, loads = list[str](), tomllib.loads
+
+    def counted(text: str, /) -> object:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(tomllib, "loads", counted)
+    for shown in ("first", "other"):
+        write(tmp_path, u=UNIT.replace("  x", shown) + 'uses = ["v.toml"]\n', v=UNIT + f"# {shown}")
+        os.utime(tmp_path / "u.toml", (1, 1))
+        for name in "xyz":
+            used, _ = references.uses(collect(), tmp_path / f"{name}.toml", ["u.toml", "v.toml"])
+            assert [use.interface for use in used] == [shown, "  x"]
+    assert len(parsed) == 4 and len(set(parsed)) == 4
 
 
 @pytest.mark.usefixtures("impatient")

@@ -171,6 +171,17 @@ def test_without_bubblewrap_it_is_not_available(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "False\n"
 
 
+def test_that_it_is_available_is_found_out_once(tmp_path: Path) -> None:
+    """However many threads ask at the same moment."""
+    code = "from concurrent.futures import *; from ai_coding import sandbox\n"
+    code += "with ThreadPoolExecutor(8) as all: print(list(all.map(lambda _: sandbox.available(), range(8))))"
+    (tmp_path / "bwrap").write_text(f"#!/bin/sh\necho once >>{tmp_path}/log\nsleep 0.3\nexit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert (done.stdout, (tmp_path / "log").read_text()) == (f"{[False] * 8}\n", "once\n")
+
+
 def test_deep_and_locked_trees_are_removed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder, other = tmp_path / "made", tmp_path / "other"
     request.addfinalizer(lambda: subprocess.call(["rm", "-rf", folder]))

@@ -71,7 +71,10 @@ def test_outcomes_are_in_the_order_of_units(model: Model) -> None:
     assert [o.status for o in outcomes] == ["built", "failed", "built"]
     assert [o.program.entry for o in outcomes if o.program] == ["a.py", "c.py"]
     kinds = [event.kind for event in events if event.spec == "a.toml"]
-    assert kinds == ["started", "asked", "token", "replied", "judged", "emitted"], "those of one unit in their order"
+    assert kinds == ["started", "asked", "token", "replied", "judged", "emitted", "ended"], "those of one unit in order"
+    assert events[0] == Event("building", "", {"units": 3, "jobs": 4})
+    ends = {event.spec: event.data for event in events if event.kind == "ended"}
+    assert ends == {f"{name}.toml": {"status": o.status} for name, o in zip("abc", outcomes, strict=True)}
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -83,9 +86,12 @@ def test_all_ask_at_once_and_are_judged_in_the_order_of_need(model: Model, jobs:
     events, outcomes = model.build(*units, jobs=jobs)
     assert [o.status for o in outcomes] == ["built"] * 3 and sorted(model.asked) == ["a", "b", "c"]
     assert [e.spec for e in events if e.kind == "emitted"] == ["a.toml", "b.toml", "c.toml"]
-    assert {e.kind for e in events} == {"started", "asked", "token", "replied", "judged", "emitted"}, (
-        "needs is answered"
-    )
+    steps = {"building", "started", "asked", "token", "replied", "judged", "emitted", "ended"}
+    assert {e.kind for e in events} - {"waits"} == steps, "needs is answered"
+    told = {e.spec: e.data["needs"] for e in events if e.kind == "waits"}
+    assert all(set(told[name]) <= {"a.toml", "b.toml"} and told[name] for name in told) and "a.toml" not in told
+    if jobs == 1:
+        assert told == {"c.toml": ["b.toml", "a.toml"], "b.toml": ["a.toml"]}
     assert model.ends(*units, jobs=jobs) == "current current current"
 
 
@@ -93,7 +99,9 @@ def test_what_is_not_built_along_has_to_be_there(model: Model) -> None:
     """It is known before anything is asked; those that need such a unit end like it."""
     user, top, other = model.unit("user", "library"), model.unit("top", "user", "library"), model.unit("other")
     missing = Outcome("invalid", (site.not_built(model.folder / "library.toml"),))
-    assert model.build(user, top)[1] == [missing, missing] and model.asked == []
+    events, outcomes = model.build(user, top)
+    assert outcomes == [missing, missing] and model.asked == []
+    assert events[1:] == [Event("ended", f"{name}.toml", {"status": "invalid"}) for name in ("user", "top")]
     assert model.ends(user, top, other) == "invalid invalid built" and model.asked == ["other"]
     assert model.ends(model.unit("library")) == "built"
     assert model.ends(user, top) == "built built"
@@ -116,7 +124,7 @@ def test_an_interrupted_build_asks_nothing_more(model: Model) -> None:
     model.hold.clear()
     units = [model.unit("a"), model.unit("b")]
     steps = schedule.build(units, 1)
-    assert [next(steps).kind for _ in range(3)] == ["started", "asked", "token"]
+    assert [next(steps).kind for _ in range(4)] == ["building", "started", "asked", "token"]
     threading.Timer(0.2, model.hold.set).start()
     steps.close()
     assert model.asked == ["a"] and len(list((model.folder / "journal" / "replies").glob("*/*"))) == 1

@@ -61,7 +61,7 @@ def test_what_it_needs(tmp_path: Path) -> None:
     found = told(tmp_path)
     assert found["install_requires"] == [
         "openai>=3.50,<4", "groq>=1.4,<2", "tomlkit>=0.15,<0.16", "jinja2>=3.1", "flake8>=7",
-        "rich>=13", "platformdirs>=4", "filelock>=3.12", "genai-prices>=0.2",
+        "rich>=13", "platformdirs>=4", "filelock>=3.12", "genai-prices>=0.2", "shtab>=1.9",
     ]  # fmt: skip
     test = ["pytest>=8", "hypothesis>=6", "mypy>=1.10", "xllamacpp>=2026.10", "gguf", "numpy", "fastjsonschema>=2.16"]
     assert found["extras_require"] == {"local": ["xllamacpp>=2026.10"], "test": test}

@@ -88,7 +88,7 @@ def test_a_source_counts_until_there_is_a_lock(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d/a.py").write_bytes(b"print()\r\n")
     got = load(tmp_path, text)
-    assert got.source == "print()\r\n" and got.inputs == (tmp_path / "x.toml", tmp_path / "d/a.py")
+    assert got.source == "print()\n" and got.inputs == (tmp_path / "x.toml", tmp_path / "d/a.py")
     (tmp_path / "x.lock").symlink_to("nowhere")
     (tmp_path / "d/a.py").unlink()
     got = load(tmp_path, text)

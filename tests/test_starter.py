@@ -106,4 +106,4 @@ def test_importing_costs_little() -> None:
     )
     env = {"PYTHONPATH": str(Path(ai_coding.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{['ai_coding.' + name for name in ('diagnostic', 'ir', 'progress', 'starter')]}\n"
+    assert done.stdout == f"{['ai_coding.' + name for name in ('diagnostic', 'ir', 'progress', 'starter', 'words')]}\n"

@@ -1,6 +1,7 @@
 """TOML with places: plain values, where each key stands, and what is said about the rest."""
 
 import tomllib
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
@@ -140,7 +141,7 @@ LINES = NAMES.map("[{}]".format) | NAMES.map("[[{}]]".format) | st.builds("{} = 
 def test_values_are_plain_and_places_name_their_keys(tmp_path: Path, text: str) -> None:
     values, places, found = parsed(tmp_path, text)
     with suppress(tomllib.TOMLDecodeError):
-        assert found or values == tomllib.loads(text)
+        assert found or values == tomllib.loads(text) == toml.values(text.encode())
     assert set(leaves(values)) <= set(places)
     for at, span in places.items():
         inside: Any = values
@@ -157,3 +158,20 @@ def test_values_are_plain_and_places_name_their_keys(tmp_path: Path, text: str) 
 @given(st.binary() | st.text(st.sampled_from("[]{}=.,'\"\n #ab1\\é\r\u2028\x00")))
 def test_no_content_makes_it_raise(tmp_path: Path, text: str | bytes) -> None:
     parsed(tmp_path, text)
+    toml.values(text if isinstance(text, bytes) else text.encode())
+
+
+@pytest.mark.parametrize("data", [b"a = ", b"a = '\xff'", b"#" * 1_000_001, b"a = " + b"[" * 9000])
+def test_no_values(data: bytes) -> None:
+    assert toml.values(data) is None and toml.values(b"#" * 1_000_000) == {}
+    assert toml.values(b"\xef\xbb\xbfa = '''x\r\ny'''\r\n") == {"a": "x\ny"}
+
+
+@pytest.mark.parametrize("text", ["a" + " . a" * 12_000 + " = 1\n", "[a" + ".a" * 12_000 + "]\nx = 1\n"])
+def test_a_key_of_many_parts_costs_no_memory(tmp_path: Path, text: str) -> None:
+    """tomllib would take some 500 MB for these. Text with many dots is fine."""
+    tracemalloc.start()
+    assert toml.values(text.encode()) is None and "toml-syntax" in parsed(tmp_path, text)[2]
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+    assert toml.values(f"a.b = '{'.' * 2000}'".encode()) == {"a": {"b": "." * 2000}}

@@ -1,6 +1,7 @@
 """Workspaces: what a path stands for, what members share, and what is said of the rest."""
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,19 @@ def test_what_a_workspace_is(head: str) -> None:
         assert [line.split(":")[0] for line in load(*paths)[1]] == ["w.toml"]
 
 
+def test_a_key_of_many_parts_costs_no_memory(here: Path) -> None:
+    """tomllib would take some 500 MB for these."""
+    tracemalloc.start()
+    for text in ("a" + " . a" * 12_000 + " = 1\n", "[a" + ".a" * 12_000 + "]\n"):
+        put(a="a", b=text + "x = 1\n")
+        specs, (fault,) = load(".")
+        assert [spec.path.stem for spec in specs] == ["a"] and "toml-syntax" in fault
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+    put(b=SPACE.replace('"*.toml"', '"a.toml"') + f"[project]\nrequirements = '{'.' * 2000}'\n")
+    assert [spec.shared for spec in load("b.toml")[0]] == [{"requirements": "." * 2000}]
+
+
 def test_faults_are_told_once_and_at_their_place(here: Path) -> None:
     (here / "e").mkdir()
     put(a="n", b="N", c="n", d=UNIT + "x = 1\n", w=SPACE + 'data = ["no"]\n')
@@ -98,7 +112,9 @@ def test_faults_are_told_once_and_at_their_place(here: Path) -> None:
         f"b.toml duplicate-output: N.c is also what a.toml yields | {OTHER}",
         f"c.toml duplicate-output: n.c is also what b.toml yields | {OTHER}",
     ]
-    put(s__w=SPACE + 'output = "x"\n', s__a="n")
+    put(s__w=SPACE + 'output = "x"\n', s__a="n", t__a="caf\u00e9", t__b="CAFE\u0301")
+    same = f"t/b.toml duplicate-output: CAFE\u0301.c is also what t/a.toml yields | {OTHER}"
+    assert load("t")[1] == [same], "one name after NFC"
     assert not load("a.toml", "s/a.toml")[1][1:]
 
 

@@ -1,45 +1,44 @@
-"""How long people wait where nothing is asked: python tests/benchmarks/start.py [-n RUNS]. Needs make for one row.
+"""How long people wait where nothing is asked: python tests/benchmarks/start.py [-n RUNS].
 
-Out: whole processes, medians of runs that take turns, in milliseconds and as multiples of `python -c pass`; for a
-thousand requirement files as multiples of make on a thousand targets with its built-in rules.
+Compares starting the tool, and builds of what is up to date, with the least that Python itself needs; then a
+thousand requirement files with make, its built-in rules on, and doit on a thousand targets: what people use today
+to leave alone what is done. The row of make needs make; that of doit installs doit into an environment of its own.
+
+Out: whole processes, medians of runs that take turns, in milliseconds and as multiples of the first row. The goals:
+at most 100 ms and five times `python -c pass`; and not slower than make or doit.
 """
 
 import argparse
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-REPO = Path(__file__).parents[2]
+from measure import REPO, Run, run, table
+
 UNITS = 1000
+DODO = """\
+def task_build():
+    for number in range(UNITS):
+        yield {
+            "name": number, "actions": ["true"], "file_dep": [f"u{number}.toml"], "targets": [f"u{number}.py"],
+        }
+"""
 MODEL = """\
 import re, sys
 print("````\\nprint(" + re.search("Print ([0-9]+)", sys.stdin.read()).group(1) + ")\\n````")
 """
 
 
-def seconds(command: list[str], folder: Path, env: dict[str, str]) -> float:
-    """The time of one process; its output does not count, its failure does."""
-    start = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - start
-
-
-def table(rows: dict[str, Callable[[], float]], runs: int) -> None:
-    """Print the medians of all rows, which take turns, and their ratio to the first."""
-    found: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(runs):
-        for name, row in rows.items():
-            found[name].append(row())
-    base = statistics.median(next(iter(found.values())))
-    for name, times in found.items():
-        middle = statistics.median(times)
-        print(f"{middle * 1000:8.0f} ms  {middle / base:6.2f} x  {name}")
+def with_doit(top: Path) -> list[str]:
+    """The words that start doit; none if it cannot be had."""
+    if found := shutil.which("doit"):
+        return [found]
+    subprocess.run([sys.executable, "-m", "venv", str(top / "venv")], check=True)
+    got = subprocess.run([str(top / "venv/bin/python"), "-m", "pip", "install", "-q", "doit"], capture_output=True)
+    return [str(top / "venv/bin/doit")] if got.returncode == 0 else []
 
 
 def main() -> None:
@@ -56,18 +55,18 @@ def main() -> None:
         shutil.copy(REPO / "setup.py", top / "tree")
         tree, locked = top / "tree", {**env, "AI_CODING_JOURNAL": str(top / "empty")}
 
-        def fresh_clone() -> float:
+        def fresh_clone() -> Run:
             shutil.rmtree(top / "empty", ignore_errors=True)
-            return seconds([*tool, "self/ai_coder.toml", "--locked", "-q"], tree, locked)
+            return run([*tool, "self/ai_coder.toml", "--locked", "-q"], tree, locked)
 
         for path in ("self/ai_coder.toml", "examples/qsort.toml"):
-            seconds([*tool, path, "-q"], tree, env)
+            run([*tool, path, "-q"], tree, env)
         table(
             {
-                "python -c pass": lambda: seconds([sys.executable, "-c", "pass"], tree, env),
-                "ai_coding --help": lambda: seconds([*tool, "--help"], tree, env),
-                "one unit, up to date": lambda: seconds([*tool, "examples/qsort.toml"], tree, env),
-                "the whole package, up to date": lambda: seconds([*tool, "self/ai_coder.toml"], tree, env),
+                "python -c pass": lambda: run([sys.executable, "-c", "pass"], tree, env),
+                "ai_coding --help": lambda: run([*tool, "--help"], tree, env),
+                "one unit, up to date": lambda: run([*tool, "examples/qsort.toml"], tree, env),
+                "the whole package, up to date": lambda: run([*tool, "self/ai_coder.toml"], tree, env),
                 "the whole package from its locks, nothing remembered": fresh_clone,
             },
             runs,
@@ -77,15 +76,20 @@ def main() -> None:
         (many / "model.py").write_text(MODEL)
         for number in range(UNITS):
             text = f'[file]\nname = "u{number}"\nlanguage = "python"\n[project]\nrequirements = "Print {number}."\n'
+            text += "[build]\ncritics = []\n"
             (many / f"u{number}.toml").write_text(text)
-        seconds([*tool, ".", "-q", "-m", f"command:{sys.executable} model.py"], many, env)
+        run([*tool, ".", "-q", "-m", f"command:{sys.executable} model.py"], many, env)
         outputs = " ".join(f"u{number}.py" for number in range(UNITS))
         (many / "Makefile").write_text(f"all: {outputs}\n%.py: %.toml\n\tfalse\n")
         for program in many.glob("*.py"):
             program.touch()
-        print()
-        rows = {"make": lambda: seconds(["make", "-s"], many, env)} if shutil.which("make") else {}
-        rows[f"ai_coding, {UNITS} requirement files, up to date"] = lambda: seconds([*tool, "."], many, env)
+        (many / "dodo.py").write_text(DODO.replace("UNITS", str(UNITS)))
+        rows = {f"ai_coding, {UNITS} requirement files, up to date": lambda: run([*tool, "."], many, env)}
+        if shutil.which("make"):
+            rows[f"make, {UNITS} targets, built-in rules"] = lambda: run(["make", "-s"], many, env)
+        if doit := with_doit(top):
+            run(doit, many, env)
+            rows[f"doit, {UNITS} tasks"] = lambda: run(doit, many, env)
         table(rows, runs)
 
 
